@@ -1,0 +1,1 @@
+"""si_verify: verification and benchmarks for stochastic interpolants, flows and diffusions."""

@@ -1,0 +1,1 @@
+"""One claim a file. Each module exports CHECK or CHECKS and is discovered."""

@@ -1,0 +1,1 @@
+"""Where cases run. One protocol: ``execute(cases) -> iterator of results``, in any order."""

@@ -1,0 +1,1 @@
+"""Seeded faults: wrong implementations the suite must reject. Each module exports FAULT or FAULTS."""

@@ -1,0 +1,1 @@
+"""Mixture fields: log-density, score and velocity."""

@@ -1,0 +1,1 @@
+"""Probability-flow ODE solvers."""

@@ -1,0 +1,1 @@
+"""SDE solvers."""
