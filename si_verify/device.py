@@ -19,7 +19,7 @@ class DeviceError(ValueError):
 
 
 def resolve_device(name: str) -> str:
-    """``auto`` is the first CUDA device if there is one, else the CPU. Never falls back silently from a named device."""
+    """``auto`` is the first CUDA device if there is one, else the CPU. A named device never falls back."""
     import torch
 
     if name == "auto":

@@ -18,7 +18,7 @@ from scipy import stats as sps
 
 Array = NDArray[np.float64]
 
-# Orders come in halves. The three-term model of an error is itself only asymptotic; a tenth of their spacing is left for it.
+# Orders come in halves; a three-term model of an error is itself asymptotic: a tenth of their spacing is left for it.
 _MODEL_ERROR = 0.05
 
 

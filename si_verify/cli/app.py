@@ -1,0 +1,186 @@
+"""The commands."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from si_verify.cli.options import (
+    DeviceOption,
+    DtypeOption,
+    GithubOption,
+    JobsOption,
+    JsonOption,
+    OutputOption,
+    ProfileOption,
+    ResumeOption,
+    SeedOption,
+    SelectOption,
+    StrictOption,
+    TargetKind,
+    TimeoutOption,
+    What,
+)  # fmt: skip
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: the boxes cost 0.2 s and help must answer in under 0.3 s
+    help="Verify flows, diffusions and their solvers against closed forms.",
+)
+
+
+def _exit(code: int) -> None:
+    raise typer.Exit(int(code))
+
+
+@app.command("run")
+def run_command(
+    profile: ProfileOption = None, device: DeviceOption = None, dtype: DtypeOption = None, seed: SeedOption = None,
+    select: SelectOption = None, jobs: JobsOption = None, timeout: TimeoutOption = None, resume: ResumeOption = False,
+    output: OutputOption = None, json: JsonOption = False, github_summary: GithubOption = False,
+    strict: StrictOption = None,
+) -> None:  # fmt: skip
+    """Verify everything built in and write record.jsonl, report.html and junit.xml."""
+    from si_verify import discovery
+    from si_verify.cli.session import Flags, verify
+    from si_verify.config import load_config
+
+    config = load_config(overrides=_overrides(profile, device, dtype, seed, select, jobs, timeout, output, strict))
+    _exit(verify(list(discovery.subjects().values()), config, Flags(resume, json, github_summary)))
+
+
+def _overrides(
+    profile: Any, device: Any, dtype: Any, seed: Any, select: Any, jobs: Any, timeout: Any, output: Any, strict: Any
+) -> dict[str, Any]:
+    given = {
+        "profile": profile, "device": device, "dtype": dtype, "seed": seed, "select": select, "jobs": jobs,
+        "timeout": timeout, "output": output, "strict": strict,
+    }  # fmt: skip
+    return {key: str(value) if isinstance(value, (Path, str)) else value for key, value in given.items()}
+
+
+@app.command("check")
+def check_command(
+    kind: Annotated[TargetKind, typer.Argument(help="What the target is.")],
+    target: Annotated[str, typer.Argument(help="module:object or path/to/file.py:object", metavar="TARGET")],
+    order: Annotated[float | None, typer.Option(help="Claimed order (ode).")] = None,
+    weak_order: Annotated[float | None, typer.Option(help="Claimed weak order (sde).")] = None,
+    strong_order: Annotated[float | None, typer.Option(help="Claimed strong order (sde).")] = None,
+    adaptive: Annotated[bool, typer.Option("--adaptive", help="Chooses its own steps by rtol and atol.")] = False,
+    evaluations_per_step: Annotated[int | None, typer.Option(help="Claimed evaluations a step.")] = None,
+    interpretation: Annotated[str | None, typer.Option(help="ito or stratonovich (sde).")] = None,
+    noise: Annotated[str | None, typer.Option(help="additive, scalar, diagonal, general (sde; commas).")] = None,
+    quantity: Annotated[str | None, typer.Option(help="velocity, score or log_density (field).")] = None,
+    problem: Annotated[str | None, typer.Option(help="The problem, or an expression over problems.")] = None,
+    profile: ProfileOption = None, device: DeviceOption = None, dtype: DtypeOption = None, seed: SeedOption = None,
+    select: SelectOption = None, jobs: JobsOption = None, timeout: TimeoutOption = None, resume: ResumeOption = False,
+    output: OutputOption = None, json: JsonOption = False, github_summary: GithubOption = False,
+    strict: StrictOption = None,
+) -> None:  # fmt: skip
+    """Verify your own implementation: a field, an ODE solver or an SDE solver."""
+    from si_verify.case import Target
+    from si_verify.cli.session import Flags, verify
+    from si_verify.config import load_config
+    from si_verify.targets import load_target, validate_spec
+
+    validate_spec(target)
+    claims = {
+        "order": order, "weak_order": weak_order, "strong_order": strong_order, "adaptive": adaptive or None,
+        "evaluations_per_step": evaluations_per_step, "interpretation": interpretation, "noise": noise,
+        "quantity": quantity, "problem": problem,
+    }  # fmt: skip
+    given = Target(kind.value, target, tuple((k, v) for k, v in claims.items() if v is not None))
+    subject = load_target(given)
+    config = load_config(overrides=_overrides(profile, device, dtype, seed, select, jobs, timeout, output, strict))
+    flags = Flags(resume, json, github_summary)
+    _exit(verify([subject], config, flags, {subject.name: given}, problem or ""))
+
+
+@app.command("list")
+def list_command(
+    what: Annotated[What, typer.Argument(help="What to list.")] = What.subjects,
+    select: SelectOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List problems, subjects, checks, faults or backends, with tags."""
+    from si_verify.cli.listing import print_listing
+
+    print_listing(what.value, select or "", json)
+
+
+@app.command("report")
+def report_command(
+    record: Annotated[Path, typer.Argument(help="record.jsonl, or the folder that holds it.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where; default: beside the record.")] = None,
+) -> None:
+    """Draw the HTML again from a record; never measures."""
+    from si_verify.record import read_record
+
+    path = record / "record.jsonl" if record.is_dir() else record
+    target = output or path.with_name("report.html")
+    if target.is_dir():
+        target = target / "report.html"
+    loaded = read_record(path)
+    print(loaded.to_html(target))
+    if loaded.damaged:
+        print(f"{loaded.damaged} damaged lines were left out", file=sys.stderr)
+
+
+@app.command("selftest")
+def selftest_command(
+    seeds: Annotated[int, typer.Option(min=0, help="Seeds over which right subjects must raise no alarm.")] = 1,
+    profile: ProfileOption = None, seed: SeedOption = None, select: SelectOption = None, jobs: JobsOption = None,
+    timeout: TimeoutOption = None, output: OutputOption = None, json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Run the seeded faults: kill rate, and false alarms on the right implementations."""
+    from si_verify.cli.selftest import selftest
+    from si_verify.config import load_config
+
+    config = load_config(overrides=_overrides(profile, "cpu", None, seed, select, jobs, timeout, output, None))
+    _exit(selftest(config, seeds, json))
+
+
+@app.command("doctor")
+def doctor_command(device: DeviceOption = None, json: JsonOption = False) -> None:
+    """Devices, versions, thread counts, clocks, and the noise floor of this machine from an A/A run."""
+    from si_verify.cli.listing import print_diagnosis
+    from si_verify.config import load_config
+    from si_verify.device import resolve_device
+
+    print_diagnosis(resolve_device(load_config(overrides={"device": device}).device), json)
+
+
+def run_app() -> None:
+    """Run the app with INTERFACE's exit codes: 2 usage, 4 not measurable, 70 internal error."""
+    try:
+        app()
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        sys.exit(_report(error))
+
+
+def _report(error: BaseException) -> int:
+    from si_verify.config import ConfigError
+    from si_verify.device import DeviceError
+    from si_verify.gate import Exit
+    from si_verify.record import RecordError
+    from si_verify.select import SelectError
+    from si_verify.targets import TargetError
+
+    if isinstance(error, (ConfigError, SelectError, TargetError)):
+        print(f"si-verify: {error}", file=sys.stderr)
+        return Exit.USAGE
+    if isinstance(error, (RecordError, DeviceError)):
+        print(f"si-verify: {error}", file=sys.stderr)
+        return Exit.UNMEASURED
+    import traceback
+
+    traceback.print_exc()
+    print("si-verify: internal error; please report it with the lines above", file=sys.stderr)
+    return Exit.INTERNAL
