@@ -20,8 +20,7 @@ def namespace(array: Array, name: str) -> Any:
         return array_namespace(array)
     except TypeError:
         raise TypeError(
-            f"{name}: expected an array (NumPy, torch, CuPy or another array-API library), "
-            f"got {type(array).__name__}"
+            f"{name}: expected an array (NumPy, torch, CuPy or another array-API library), got {type(array).__name__}"
         ) from None
 
 

@@ -70,7 +70,7 @@ class Coupling:
 
     @property
     def kind(self) -> str:
-        """"isotropic", "diagonal" or "full": the storage of the three covariance blocks."""
+        """ "isotropic", "diagonal" or "full": the storage of the three covariance blocks."""
         return kind_of(self.cov00)
 
     @property
@@ -107,9 +107,7 @@ class Coupling:
         return cls(p * q, m0, m1, c0, c1, xp.zeros_like(c0))
 
     @classmethod
-    def correlated(
-        cls, weights: Any, mean0: Any, mean1: Any, cov00: Any, cov11: Any, cov01: Any
-    ) -> Coupling:
+    def correlated(cls, weights: Any, mean0: Any, mean1: Any, cov00: Any, cov11: Any, cov01: Any) -> Coupling:
         """The joint mixture given by its blocks; C01 may be any matrix that keeps the joint law PSD."""
         return cls(weights, mean0, mean1, cov00, cov11, cov01)
 

@@ -1,8 +1,8 @@
 """Fields of an interpolant as posterior averages (MATH: fields; arXiv:2303.08797, Section 2).
 
 With g_k = -C_k^-1 (x - m_k) and r_k the responsibilities, every conditional mean is sum_k r_k (c_k - G_k g_k)
-and every derivative is a posterior covariance, formed from centred factors in a second pass: the
-difference of two large averages would lose the digits far from the modes.
+and every derivative is a posterior covariance, formed from centred factors in a second pass (`spread`):
+the difference of two large averages would lose the digits far from the modes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from array_api_compat import array_namespace
 from analytic.arrays import Array
 from analytic.covariance import apply, promote
 from analytic.posterior import Block, Source, average, weigh, weigh_constants
+from analytic.spread import centre_of
 
 Field = Any  # Block -> (B, k, P, D)
 
@@ -59,26 +60,26 @@ def means(source: Source, x: Array, size: int, *fields: Field) -> tuple[Array, .
 
 def divergence(source: Source, x: Array, size: int) -> Array:
     """div b = sum_k r_k tr(A_k C_k^-1) + sum_k r_k (u_k - b).(g_k - s), (B, P); no Jacobian is formed."""
-    b, s = means(source, x, size, velocity, score)
+    centre = centre_of(source, x, size, velocity)
 
     def accumulate(weights: Array, block: Block) -> tuple[Array, ...]:
-        xp, here = array_namespace(weights), (block.times, None, block.where)
+        xp = array_namespace(weights)
         trace = block.components.factor.trace(block.components.slope_ratio)
-        spread = xp.sum((velocity(block) - _at(b, here)) * (block.slope - _at(s, here)), axis=-1)
-        return (xp.sum(weights * (trace[:, :, None] + spread), axis=1),)
+        left = velocity(block) - centre.value_at(block)
+        return (xp.sum(weights * (trace[:, :, None] + xp.sum(left * centre.slope_spread(block), axis=-1)), axis=1),)
 
     return average(source, x, accumulate, size)[1][0]
 
 
 def laplacian(source: Source, x: Array, size: int) -> Array:
     """Lap log rho = -sum_k r_k tr(C_k^-1) + sum_k r_k |g_k - s|^2, (B, P)."""
-    (s,) = means(source, x, size, score)
+    centre = centre_of(source, x, size, score)
 
     def accumulate(weights: Array, block: Block) -> tuple[Array, ...]:
         xp = array_namespace(weights)
         trace = block.components.factor.trace(block.components.inverse)
-        spread = xp.sum((block.slope - _at(s, (block.times, None, block.where))) ** 2, axis=-1)
-        return (xp.sum(weights * (spread - trace[:, :, None]), axis=1),)
+        square = xp.sum(centre.slope_spread(block) ** 2, axis=-1)
+        return (xp.sum(weights * (square - trace[:, :, None]), axis=1),)
 
     return average(source, x, accumulate, size)[1][0]
 
@@ -97,25 +98,32 @@ def dt_log_density(source: Source, x: Array, size: int) -> Array:
 
 def velocity_jacobian(source: Source, x: Array, size: int) -> Array:
     """J_ij = d b_i / d x_j = sum_k r_k A_k C_k^-1 + sum_k r_k (u_k - b)(g_k - s)^T, (B, P, D, D)."""
-    return _jacobian(source, x, size, velocity, lambda components: components.slope_ratio)
+    centre = centre_of(source, x, size, velocity)
+
+    def accumulate(weights: Array, block: Block) -> tuple[Array, ...]:
+        left = velocity(block) - centre.value_at(block)
+        own = _mean_matrix(weights, block.components.slope_ratio, source)
+        return (own + _outer(weights, left, centre.slope_spread(block)),)
+
+    return average(source, x, accumulate, size)[1][0]
 
 
 def score_jacobian(source: Source, x: Array, size: int) -> Array:
     """Hess log rho = -sum_k r_k C_k^-1 + sum_k r_k (g_k - s)(g_k - s)^T, (B, P, D, D)."""
-    return _jacobian(source, x, size, score, lambda components: -components.inverse)
-
-
-def _jacobian(source: Source, x: Array, size: int, field: Field, own: Any) -> Array:
-    value, s = means(source, x, size, field, score)
+    centre = centre_of(source, x, size, score)
 
     def accumulate(weights: Array, block: Block) -> tuple[Array, ...]:
-        xp, here = array_namespace(weights), (block.times, None, block.where)
-        # (B, P, k, D): the sum over k is one matrix product per point, never (k, D, D) at a time.
-        left = xp.permute_dims(weights[..., None] * (field(block) - _at(value, here)), (0, 2, 3, 1))
-        right = xp.permute_dims(block.slope - _at(s, here), (0, 2, 1, 3))
-        return (xp.matmul(left, right) + _mean_matrix(weights, own(block.components), source),)
+        spread = centre.slope_spread(block)
+        return (_outer(weights, spread, spread) - _mean_matrix(weights, block.components.inverse, source),)
 
     return average(source, x, accumulate, size)[1][0]
+
+
+def _outer(weights: Array, left: Array, right: Array) -> Array:
+    """sum_k weights left right^T, (B, P, D, D): one matrix product per point, never (k, D, D) at a time."""
+    xp = array_namespace(weights)
+    columns = xp.permute_dims(weights[..., None] * left, (0, 2, 3, 1))
+    return xp.matmul(columns, xp.permute_dims(right, (0, 2, 1, 3)))
 
 
 def _mean_matrix(weights: Array, matrices: Array, source: Source) -> Array:
@@ -128,8 +136,3 @@ def _mean_matrix(weights: Array, matrices: Array, source: Source) -> Array:
         return xp.reshape(mean, (n_times, n_points, dim, dim))
     stacked = xp.reshape(mean, (-1,) if source.kind == "isotropic" else (-1, dim))
     return xp.reshape(promote(stacked, "full", dim), (n_times, n_points, dim, dim))
-
-
-def _at(value: Array, here: tuple[slice, None, slice]) -> Array:
-    times, _, where = here
-    return value[times, where, :][:, None, :, :]

@@ -10,19 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from array_api_compat import array_namespace, device
 
 from analytic import fields
-from analytic.arrays import Array, points, restore, to_numpy, transfer
+from analytic.arrays import Array, points, restore, transfer
 from analytic.coupling import Coupling
 from analytic.errors import FieldUndefinedError
 from analytic.joint import JointSample, draw_joint
-from analytic.mixture import GaussianMixture, log_weights
-from analytic.moments import InterpolantComponents, Moments, Parameters, moments_at
+from analytic.law import LawInTime, Moments, moments_at, parameters_of, require_standard_base
+from analytic.mixture import GaussianMixture
+from analytic.moments import Parameters
 from analytic.posterior import log_terms
 from analytic.sampling import Seed
-from analytic.schedule import Coefficients, Schedule
+from analytic.schedule import Schedule
 from analytic.times import is_scalar, over_times
 
 
@@ -42,7 +42,7 @@ class Interpolant:
 
     coupling: Coupling
     schedule: Schedule
-    block_elements: int = field(default=1_000_000, kw_only=True, repr=False)
+    block_elements: int = field(default=250_000, kw_only=True, repr=False)
     _moved: dict[Any, Parameters] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -55,7 +55,7 @@ class Interpolant:
         if not isinstance(self.schedule, Schedule):
             raise TypeError(f"schedule: expected a Schedule, got {type(self.schedule).__name__}")
         if self.schedule.one_sided:
-            _require_standard_base(coupling, self.schedule)
+            require_standard_base(coupling, self.schedule)
         if self.schedule.name == "mirror" and not coupling.tied:
             raise ValueError("coupling: a mirror schedule needs x0 = x1; build it with Coupling.mirror(law)")
 
@@ -101,7 +101,7 @@ class Interpolant:
     def denoiser(self, t: float | Array, x: Array) -> Array:
         """eta_z = E[z | x_t = x] = -gamma s, (N, D); FieldUndefinedError where gamma(t) = 0."""
 
-        def evaluate(law: _LawInTime, x64: Array, size: int) -> Array:
+        def evaluate(law: LawInTime, x64: Array, size: int) -> Array:
             xp, gamma = array_namespace(x64), law.coefficients.gamma
             if not bool(xp.all(gamma > 0.0)):
                 reason = (
@@ -158,7 +158,7 @@ class Interpolant:
         if not bool(xp.all(amount >= 0.0)):
             raise ValueError("epsilon: expected no negative (or NaN) diffusion")
 
-        def evaluate(law: _LawInTime, x_: Array, size: int) -> Array:
+        def evaluate(law: LawInTime, x_: Array, size: int) -> Array:
             return xp.concat(fields.means(law, x_, size, fields.velocity, fields.score), axis=-1)
 
         both = self._evaluate(t, x64, evaluate)
@@ -168,7 +168,7 @@ class Interpolant:
     def responsibilities(self, t: float | Array, x: Array) -> Array:
         """r_k(t, x), (N, K), materialised."""
 
-        def evaluate(law: _LawInTime, x64: Array, size: int) -> Array:
+        def evaluate(law: LawInTime, x64: Array, size: int) -> Array:
             xp, logs = array_namespace(x64), log_terms(law, x64)
             shares = xp.exp(logs - xp.max(logs, axis=1)[:, None, :])
             return xp.matrix_transpose(shares / xp.sum(shares, axis=1)[:, None, :])
@@ -193,16 +193,8 @@ class Interpolant:
     def _evaluate(self, t: float | Array, x64: Array, evaluate: Any) -> Array:
         return over_times(t, x64, lambda times, xs: evaluate(self._at(times, xs), xs, self.block_elements))
 
-    def _at(self, times: Array, like: Array) -> _LawInTime:
-        coefficients = self.schedule.at(times)
-        c, xp = self.coupling, array_namespace(like)
-        parameters = self._parameters(like)
-        needs_alpha_dot = not (parameters.base_centred and parameters.uncorrelated)
-        if needs_alpha_dot and not bool(xp.all(xp.isfinite(coefficients.alpha_dot))):
-            raise FieldUndefinedError(
-                "t: alpha_dot is infinite there, and with mean0 != 0 or C01 != 0 the velocity does not exist"
-            )
-        return _LawInTime(parameters, coefficients, c.n_components, c.dim, c.kind)
+    def _at(self, times: Array, like: Array) -> LawInTime:
+        return LawInTime(self._parameters(like), self.schedule.at(times), times, self.coupling.n_components)
 
     def _one_time(self, t: float, like: Array) -> Array:
         if not is_scalar(t):
@@ -211,44 +203,7 @@ class Interpolant:
         return xp.asarray([float(t)], dtype=xp.float64, device=device(like))
 
     def _parameters(self, like: Array) -> Parameters:
-        xp, c = array_namespace(like), self.coupling
-        key = (xp.__name__, str(device(like)))
+        key = (array_namespace(like).__name__, str(device(like)))
         if key not in self._moved:
-            w, m0, m1, c00, c11, c01 = (
-                transfer(a, like) for a in (c.weights, c.mean0, c.mean1, c.cov00, c.cov11, c.cov01)
-            )
-            eye = xp.eye(c.dim, dtype=xp.float64, device=device(like))
-            centred = not np.any(to_numpy(c.mean0))
-            self._moved[key] = Parameters(
-                log_weights(w), m0, m1, c00, c11, c01, eye, c.kind, centred, c.uncorrelated, c.tied
-            )
+            self._moved[key] = parameters_of(self.coupling, like)
         return self._moved[key]
-
-
-@dataclass(frozen=True, eq=False)
-class _LawInTime:
-    """The joint mixture at B times, as a source of component blocks."""
-
-    parameters: Parameters
-    coefficients: Coefficients
-    n_components: int
-    dim: int
-    kind: str
-
-    def components(self, times: slice, ks: slice) -> InterpolantComponents:
-        return InterpolantComponents(self.parameters, Coefficients(*(c[times] for c in self.coefficients)), ks)
-
-
-def _require_standard_base(coupling: Coupling, schedule: Schedule) -> None:
-    standard = np.eye(coupling.dim) if coupling.kind == "full" else 1.0
-    problems = {
-        "mean0 != 0": np.any(to_numpy(coupling.mean0)),
-        "cov00 != I": np.any(to_numpy(coupling.cov00) != standard),
-        "cov01 != 0": not coupling.uncorrelated,
-    }
-    found = [problem for problem, present in problems.items() if present]
-    if found:
-        raise ValueError(
-            f"coupling: the one-sided schedule {schedule.name!r} needs a standard normal base independent of the "
-            f"target, got {', '.join(found)}"
-        )

@@ -33,7 +33,7 @@ class GaussianMixture:
     weights: Array
     means: Array
     covariances: Array
-    block_elements: int = field(default=1_000_000, repr=False, kw_only=True)
+    block_elements: int = field(default=250_000, repr=False, kw_only=True)
 
     def __post_init__(self) -> None:
         weights = as_parameter(self.weights, "weights", 1)
@@ -58,7 +58,7 @@ class GaussianMixture:
 
     @property
     def kind(self) -> str:
-        """"isotropic", "diagonal" or "full"."""
+        """ "isotropic", "diagonal" or "full"."""
         return kind_of(self.covariances)
 
     def log_density(self, x: Array) -> Array:

@@ -15,6 +15,7 @@ from array_api_compat import array_namespace
 
 from analytic.arrays import Array
 from analytic.covariance import Factor, factorise, transpose
+from analytic.errors import FieldUndefinedError
 from analytic.schedule import Coefficients
 
 
@@ -33,10 +34,42 @@ class Parameters:
     base_centred: bool  # mean0 = 0 throughout
     uncorrelated: bool  # C01 = 0 throughout
     tied: bool  # x0 = x1
+    shared: tuple[bool, bool, bool]  # whether C00, C11, C01 are the same in every component
 
     @property
     def dim(self) -> int:
         return self.mean0.shape[1]
+
+
+def over(coefficient: Array, like: Array) -> Array:
+    """A coefficient (B,) with trailing axes to multiply `like`, which has B or one as its first."""
+    return array_namespace(coefficient).reshape(coefficient, (-1,) + (1,) * (like.ndim - 1))
+
+
+def mean_of(c: Coefficients, mean0: Array, mean1: Array, tied: bool) -> Array:
+    """alpha m0 + beta m1 for means (1 or B, ..., D)."""
+    if tied:
+        return over(c.alpha + c.beta, mean0) * mean0
+    return over(c.alpha, mean0) * mean0 + over(c.beta, mean1) * mean1
+
+
+def anchored(c: Coefficients, mean0: Array, mean1: Array, tied: bool) -> tuple[Array, Array]:
+    """(anchor, anchor - m), so that x - m = (x - anchor) + offset, for means (1 or B, ..., D).
+
+    The anchor is the endpoint's mean whose coefficient is nearer one, or 0: x - anchor then loses nothing
+    where x has come close to it, and the offset has 1 - alpha or 1 - beta where that is the small number.
+    """
+    xp = array_namespace(mean0)
+    if tied:
+        return mean0, over(1.0 - (c.alpha + c.beta), mean0) * mean0
+    use1 = c.beta > 0.5
+    use0 = xp.logical_and(c.alpha > 0.5, xp.logical_not(use1))
+    anchor = over(xp.astype(use0, xp.float64), mean0) * mean0 + over(xp.astype(use1, xp.float64), mean1) * mean1
+    offset = (
+        over(xp.where(use0, c.one_minus_alpha, -c.alpha), mean0) * mean0
+        + over(xp.where(use1, c.one_minus_beta, -c.beta), mean1) * mean1
+    )
+    return anchor, offset
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +78,7 @@ class InterpolantComponents:
 
     parameters: Parameters
     coefficients: Coefficients
+    times: Array
     ks: slice
 
     @cached_property
@@ -60,77 +94,83 @@ class InterpolantComponents:
         return self.parameters.mean1[None, self.ks, :]
 
     @cached_property
-    def _nearer(self) -> tuple[Array, Array]:
-        """(use x0, use x1) per time: the endpoint whose coefficient is nearer one, or neither."""
-        xp, c = self._xp, self.coefficients
-        late = c.beta > 0.5
-        return xp.logical_and(c.alpha > 0.5, xp.logical_not(late)), late
-
-    @cached_property
     def anchor(self) -> Array:
-        """m0, m1 or 0 exactly: x - anchor loses nothing where x has come close to an endpoint's mean."""
-        if self.parameters.tied:
-            return self.mean0
-        xp = self._xp
-        use0, use1 = (self._over(xp.astype(use, xp.float64), self.mean0) for use in self._nearer)
-        return use1 * self.mean1 if self.parameters.base_centred else use0 * self.mean0 + use1 * self.mean1
+        """m0, m1 or 0 exactly; see `anchored`."""
+        return self._anchored[0]
 
     @cached_property
     def offset(self) -> Array:
-        """anchor - m, from 1 - alpha or 1 - beta where that is the small number."""
-        xp, c = self._xp, self.coefficients
-        if self.parameters.tied:
-            return self._over(1.0 - (c.alpha + c.beta), self.mean0) * self.mean0
-        use0, use1 = self._nearer
-        second = self._over(xp.where(use1, c.one_minus_beta, -c.beta), self.mean1) * self.mean1
-        if self.parameters.base_centred:
-            return second
-        return self._over(xp.where(use0, c.one_minus_alpha, -c.alpha), self.mean0) * self.mean0 + second
+        """anchor - m; see `anchored`."""
+        return self._anchored[1]
+
+    @cached_property
+    def _anchored(self) -> tuple[Array, Array]:
+        return anchored(self.coefficients, self.mean0, self.mean1, self.parameters.tied)
 
     @cached_property
     def mean(self) -> Array:
-        c = self.coefficients
-        return self._over(c.alpha, self.mean0) * self.mean0 + self._over(c.beta, self.mean1) * self.mean1
+        return mean_of(self.coefficients, self.mean0, self.mean1, self.parameters.tied)
 
     @cached_property
     def mean_dot(self) -> Array:
-        c, p = self.coefficients, self.parameters
+        p = self.parameters
+        beta_dot = self._finite("beta_dot")
         if p.tied:
-            return self._over(c.alpha_dot + c.beta_dot, self.mean0) * self.mean0
-        second = self._over(c.beta_dot, self.mean1) * self.mean1
-        return second if p.base_centred else self._over(c.alpha_dot, self.mean0) * self.mean0 + second
+            return over(self._finite("alpha_dot") + beta_dot, self.mean0) * self.mean0
+        second = over(beta_dot, self.mean1) * self.mean1
+        return second if p.base_centred else over(self._finite("alpha_dot"), self.mean0) * self.mean0 + second
 
     @cached_property
     def covariance(self) -> Array:
+        return self._covariance((True, True, True)) + self._identity(self.coefficients.gamma2)
+
+    @cached_property
+    def common_covariance(self) -> Array:
+        """The part of C that every component shares, gamma^2 I among it; one component wide, or as C."""
+        return self._covariance(self.parameters.shared) + self._identity(self.coefficients.gamma2)
+
+    @cached_property
+    def own_covariance(self) -> Array:
+        """The part of C that differs from component to component: C - common_covariance."""
+        shared = self.parameters.shared
+        return self._covariance((not shared[0], not shared[1], not shared[2]))
+
+    def _covariance(self, wanted: tuple[bool, bool, bool]) -> Array:
+        """The wanted ones of alpha^2 C00 + beta^2 C11 + alpha beta (C01 + C10)."""
         c, p = self.coefficients, self.parameters
+        total = 0.0 * self._scaled(c.alpha, p.cov00)
         if p.tied:
-            endpoints = self._scaled((c.alpha + c.beta) ** 2, p.cov00)
-        else:
-            endpoints = self._scaled(c.alpha**2, p.cov00) + self._scaled(c.beta**2, p.cov11)
-            if not p.uncorrelated:
-                cross = self._scaled(c.alpha * c.beta, p.cov01)
-                endpoints = endpoints + (cross + transpose(cross, p.kind))
-        return endpoints + self._identity(c.gamma2)
+            return self._scaled((c.alpha + c.beta) ** 2, p.cov00) if wanted[0] else total
+        if wanted[0]:
+            total = total + self._scaled(c.alpha**2, p.cov00)
+        if wanted[1]:
+            total = total + self._scaled(c.beta**2, p.cov11)
+        if wanted[2] and not p.uncorrelated:
+            cross = self._scaled(c.alpha * c.beta, p.cov01)
+            total = total + (cross + transpose(cross, p.kind))
+        return total
 
     @cached_property
     def endpoint_cross(self) -> Array:
         """Cov(alpha_dot x0 + beta_dot x1, x) = A - gg' I."""
         c, p = self.coefficients, self.parameters
         if p.tied:
-            return self._scaled((c.alpha + c.beta) * (c.alpha_dot + c.beta_dot), p.cov00)
-        own = self._scaled(c.alpha_alpha_dot, p.cov00) + self._scaled(c.beta_beta_dot, p.cov11)
+            rate = self._finite("alpha_dot") + self._finite("beta_dot")
+            return self._scaled((c.alpha + c.beta) * rate, p.cov00)
+        own = self._scaled(self._finite("alpha_alpha_dot"), p.cov00)
+        own = own + self._scaled(self._finite("beta_beta_dot"), p.cov11)
         if p.uncorrelated:
             return own
         return (
             own
-            + self._scaled(c.alpha_dot_beta, p.cov01)
-            + transpose(self._scaled(c.beta_dot_alpha, p.cov01), p.kind)
+            + self._scaled(self._finite("alpha_dot_beta"), p.cov01)
+            + transpose(self._scaled(self._finite("beta_dot_alpha"), p.cov01), p.kind)
         )
 
     @cached_property
     def cross(self) -> Array:
         """A = Cov(x_dot, x)."""
-        return self.endpoint_cross + self._identity(self.coefficients.gamma_gamma_dot)
+        return self.endpoint_cross + self._identity(self._finite("gamma_gamma_dot"))
 
     @cached_property
     def base_gain(self) -> Array:
@@ -165,57 +205,27 @@ class InterpolantComponents:
 
     @property
     def _when(self) -> str:
-        alpha, beta = self.coefficients.alpha, self.coefficients.beta
-        if alpha.shape[0] != 1:
-            return "some t"
-        return f"alpha = {float(alpha[0]):.6g}, beta = {float(beta[0]):.6g}"
+        return f"t = {float(self.times[0])!r}" if self.times.shape[0] == 1 else "one of the times t"
 
     @property
     def _xp(self) -> Any:
         return array_namespace(self.parameters.mean0)
 
-    def _over(self, coefficient: Array, like: Array) -> Array:
-        """A coefficient (B,) with trailing axes to multiply `like` (1, k, ...)."""
-        return self._xp.reshape(coefficient, (-1,) + (1,) * (like.ndim - 1))
+    def _finite(self, name: str) -> Array:
+        """A coefficient that a velocity needs; FieldUndefinedError where it is infinite."""
+        value = getattr(self.coefficients, name)
+        if not bool(self._xp.all(self._xp.isfinite(value))):
+            raise FieldUndefinedError(
+                f"t: the velocity does not exist at {self._when}: the schedule's {name} is not finite there"
+            )
+        return value
 
     def _scaled(self, coefficient: Array, block: Array) -> Array:
         part = block[self.ks, ...][None, ...]
-        return self._over(coefficient, part) * part
+        return over(coefficient, part) * part
 
     def _identity(self, amount: Array) -> Array:
         """amount (B,) times I, to be added in the storage of this kind."""
         p = self.parameters
-        spread = self._over(amount, p.cov00[None, ...])
+        spread = over(amount, p.cov00[None, ...])
         return spread * p.eye if p.kind == "full" else spread
-
-
-@dataclass(frozen=True, eq=False)
-class Moments:
-    """Component moments at one time: mean, mean_dot (K, D); cov, cov_dot, cross in the storage `kind`.
-
-    cross is A = Cov(x_dot, x_t), cov_dot = A + A^T. mean_dot, cov_dot and cross raise FieldUndefinedError
-    where they are infinite.
-    """
-
-    kind: str
-    mean: Array
-    mean_dot: Array
-    cov: Array
-    cov_dot: Array
-    cross: Array
-
-
-def moments_at(components: InterpolantComponents) -> Moments:
-    """The moments of components at their first time, broadcast to every component."""
-    xp, kind = array_namespace(components.mean), components.parameters.kind
-    first = {
-        name: xp.broadcast_to(getattr(components, name), shape)[0, ...]
-        for names, shape in (
-            (("mean", "mean_dot"), components.mean0.shape),
-            (("covariance", "cross"), components.parameters.cov00[None, ...].shape),
-        )
-        for name in names
-    }
-    cross = first["cross"]
-    cov_dot = cross + transpose(cross, kind)
-    return Moments(kind, first["mean"], first["mean_dot"], first["covariance"], cov_dot, cross)

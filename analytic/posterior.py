@@ -55,9 +55,7 @@ Accumulate = Callable[[Array, Block], tuple[Array, ...]]
 """(weights (B, k, P), block) -> arrays (B, P, ...), each linear in the weights."""
 
 
-def average(
-    source: Source, x: Array, accumulate: Accumulate, block_elements: int
-) -> tuple[Array, tuple[Array, ...]]:
+def average(source: Source, x: Array, accumulate: Accumulate, block_elements: int) -> tuple[Array, tuple[Array, ...]]:
     """(log rho (B, P), posterior averages) for points x (B, P, D)."""
     xp = array_namespace(x)
     n_times, n_points, dim = x.shape

@@ -150,9 +150,7 @@ class Schedule:
         return cls(name, "custom", 1.0, one_sided, functions.path, functions.noise)
 
 
-def _with_latent(
-    name: str, path: Callable[..., Any], latent: str, scale: float, one_sided: bool = False
-) -> Schedule:
+def _with_latent(name: str, path: Callable[..., Any], latent: str, scale: float, one_sided: bool = False) -> Schedule:
     if latent not in paths.LATENTS:
         raise ValueError(f"latent: expected one of {sorted(paths.LATENTS)}, got {latent!r}")
     if not (isinstance(scale, (int, float)) and np.isfinite(scale) and scale > 0):

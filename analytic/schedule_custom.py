@@ -44,9 +44,7 @@ class HostFunctions:
         v = {k: self.values(k, host) for k in ("alpha", "alpha_dot", "beta", "beta_dot")}
         with np.errstate(invalid="ignore"):
             v["alpha_alpha_dot"] = (
-                v["alpha"] * v["alpha_dot"]
-                if self.alpha_alpha_dot is None
-                else self.values("alpha_alpha_dot", host)
+                v["alpha"] * v["alpha_dot"] if self.alpha_alpha_dot is None else self.values("alpha_alpha_dot", host)
             )
             v["beta_beta_dot"] = v["beta"] * v["beta_dot"]
             v["alpha_dot_beta"] = v["alpha_dot"] * v["beta"]

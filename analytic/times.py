@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def _grouped(evaluate: Evaluate, times: Array, x: Array, inverse: np.ndarray, n_
     order = np.argsort(inverse, kind="stable")
     starts = np.searchsorted(inverse[order], np.arange(n_groups + 1))
     parts = []
-    for first, last in zip(starts[:-1], starts[1:], strict=True):
+    for first, last in pairwise(starts):
         index = xp.asarray(order[first:last], device=device(x))
         parts.append(_alone(evaluate, xp.take(times, index[:1], axis=0), xp.take(x, index, axis=0)))
     back = xp.asarray(np.argsort(order, kind="stable"), device=device(x))
