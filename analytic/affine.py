@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic.arrays import to_numpy
 from analytic.gaussian import Gaussian, dense, kl
 from analytic.propagator import MatrixFunction, check_grid, gauss_rule, panel_propagators, refine
 
@@ -35,16 +36,12 @@ class AffineField:
         return np.asarray(x, dtype=np.float64) @ self.matrix(time)[0].T + self.offset(time)[0]
 
     def __add__(self, other: AffineField) -> AffineField:
-        return AffineField(
-            lambda t: self.matrix(t) + other.matrix(t), lambda t: self.offset(t) + other.offset(t)
-        )
+        return AffineField(lambda t: self.matrix(t) + other.matrix(t), lambda t: self.offset(t) + other.offset(t))
 
     def scaled(self, factor: Epsilon) -> AffineField:
         """factor(t) f(t, x) for a number or a function of time."""
         f = as_function(factor, "factor")
-        return AffineField(
-            lambda t: f(t)[:, None, None] * self.matrix(t), lambda t: f(t)[:, None] * self.offset(t)
-        )
+        return AffineField(lambda t: f(t)[:, None, None] * self.matrix(t), lambda t: f(t)[:, None] * self.offset(t))
 
 
 def as_function(value: Epsilon, name: str) -> Callable[[Array], Array]:
@@ -77,11 +74,8 @@ class GaussianPath:
         coupling = interpolant.coupling
         if len(coupling.weights) != 1:
             raise ValueError(f"interpolant: expected one Gaussian component, got {len(coupling.weights)}")
-        mean0, mean1 = (np.asarray(m, dtype=np.float64)[0] for m in (coupling.mean0, coupling.mean1))
-        blocks = (
-            dense(np.asarray(c, dtype=np.float64)[0], mean0.size)
-            for c in (coupling.cov00, coupling.cov11, coupling.cov01)
-        )
+        mean0, mean1 = (to_numpy(m)[0] for m in (coupling.mean0, coupling.mean1))
+        blocks = (dense(to_numpy(c)[0], mean0.size) for c in (coupling.cov00, coupling.cov11, coupling.cov01))
         return cls(interpolant.schedule, mean0, mean1, *blocks)
 
     @property
@@ -132,9 +126,7 @@ class GaussianPath:
 
     def velocity(self) -> AffineField:
         """b = m' + A C⁻¹ (x − m)."""
-        return AffineField(
-            self.rate, lambda t: self.mean_dot(t) - np.einsum("tij,tj->ti", self.rate(t), self.mean(t))
-        )
+        return AffineField(self.rate, lambda t: self.mean_dot(t) - np.einsum("tij,tj->ti", self.rate(t), self.mean(t)))
 
     def score(self) -> AffineField:
         """s = −C⁻¹ (x − m)."""
@@ -229,9 +221,7 @@ def step_laws(sde: AffineSDE, grid: Array) -> StepLaws:
     weight = np.abs(np.repeat(h, rule.size) * np.tile(weights, count))
     owners = np.repeat(panels.owner, rule.size)
     cov = by_step(weight[:, None, None] * (kernel @ kernel.swapaxes(-1, -2)), owners)
-    return StepLaws(
-        grid, total[:, :dim, :dim], total[:, :dim, dim], cov, kernel, node, weight, owners, panels.error
-    )
+    return StepLaws(grid, total[:, :dim, :dim], total[:, :dim, dim], cov, kernel, node, weight, owners, panels.error)
 
 
 def by_step(values: Array, owner: NDArray[np.intp]) -> Array:

@@ -104,9 +104,7 @@ def dop853(rhs: Rhs, y0: Array, s: float, t: float, tolerance: float) -> Array:
     return answer.y[:, -1].reshape(shape)
 
 
-def extrapolated_midpoint(
-    rhs: Rhs, y0: Array, s: float, t: float, tolerance: float, max_steps: int = 20_000
-) -> Array:
+def extrapolated_midpoint(rhs: Rhs, y0: Array, s: float, t: float, tolerance: float, max_steps: int = 20_000) -> Array:
     """Gragg's rule with 2, 4, ..., 16 substeps, extrapolated to order 16, with step-size control on every row."""
     y, u, h = y0.copy(), s, (t - s) / 16.0
     for _ in range(max_steps):

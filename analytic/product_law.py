@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analytic.arrays import to_numpy
 from analytic.gaussian import dense
 
 Array = NDArray[np.float64]
@@ -71,9 +72,9 @@ def product_lines(interpolant: Any) -> tuple[Array, list[Line]] | None:
     coordinates fill a full grid of combinations, and the weights are the outer product of their marginals.
     """
     coupling = interpolant.coupling
-    weights = np.asarray(coupling.weights, dtype=np.float64)
-    mean0, mean1 = (np.asarray(m, dtype=np.float64) for m in (coupling.mean0, coupling.mean1))
-    stored = [np.asarray(c, dtype=np.float64) for c in (coupling.cov00, coupling.cov11, coupling.cov01)]
+    weights = to_numpy(coupling.weights)
+    mean0, mean1 = (to_numpy(m) for m in (coupling.mean0, coupling.mean1))
+    stored = [to_numpy(c) for c in (coupling.cov00, coupling.cov11, coupling.cov01)]
     dim = mean0.shape[1]
     for basis in _candidates(stored, mean0, mean1):
         variances = [_diagonals(c, basis, dim) for c in stored]

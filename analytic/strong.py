@@ -42,9 +42,7 @@ class StrongPaths:
         dw, z = self.increments.reshape(shape), self.areas.reshape(shape)
         h = np.abs(np.diff(self.times)).reshape(1, -1, every, 1)
         before = np.cumsum(dw, axis=2) - dw
-        return StrongPaths(
-            self.times[::every], dw.sum(axis=2), (z + h * before).sum(axis=2), self.states[:, ::every]
-        )
+        return StrongPaths(self.times[::every], dw.sum(axis=2), (z + h * before).sum(axis=2), self.states[:, ::every])
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +64,7 @@ class StrongSolution:
         """Work out every conditional law on a strictly monotone grid of times."""
         laws = step_laws(sde, grid)
         l0, l1 = _legendre(laws)
-        gain0, gain1 = (
-            by_step((laws.weight * basis)[:, None, None] * laws.kernel, laws.owner) for basis in (l0, l1)
-        )
+        gain0, gain1 = (by_step((laws.weight * basis)[:, None, None] * laws.kernel, laws.owner) for basis in (l0, l1))
         left = laws.kernel - l0[:, None, None] * gain0[laws.owner]
         rest0 = _factors(laws, left)
         rest01 = _factors(laws, left - l1[:, None, None] * gain1[laws.owner])
@@ -122,9 +118,7 @@ class StrongSolution:
         steps, dim, sources = self.gain0.shape
         for name, value in (("increments", increments), ("areas", areas)):
             if value is not None and np.shape(value) != (start.shape[0], steps, sources):
-                raise ValueError(
-                    f"{name}: expected shape {(start.shape[0], steps, sources)}, got {np.shape(value)}"
-                )
+                raise ValueError(f"{name}: expected shape {(start.shape[0], steps, sources)}, got {np.shape(value)}")
         root = np.sqrt(np.abs(np.diff(self.laws.grid)))[:, None]
         xi = np.einsum("idm,nim->nid", self.gain0, increments / root)
         if areas is not None:
