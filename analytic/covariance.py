@@ -21,17 +21,21 @@ KINDS = ("isotropic", "diagonal", "full")
 class Factor(Protocol):
     """A covariance C made ready to be solved with."""
 
-    logdet: Array
-    """log det C, (B, K)."""
+    @property
+    def logdet(self) -> Array:
+        """log det C, (B, K)."""
 
     def solve(self, delta: Array) -> tuple[Array, Array]:
         """(delta^T C^-1 delta (B, K, P), C^-1 delta (B, K, P, D)) for delta (B, K, P, D)."""
+        ...
 
     def ratio(self, matrix: Array) -> Array:
         """matrix C^-1 in the storage of this kind."""
+        ...
 
     def trace(self, matrix: Array) -> Array:
         """Trace (B, K) of a matrix in the storage of this kind."""
+        ...
 
 
 def kind_of(covariance: Array) -> str:

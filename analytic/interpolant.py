@@ -148,7 +148,7 @@ class Interpolant:
         if direction not in ("forward", "backward"):
             raise ValueError(f"direction: expected 'forward' or 'backward', got {direction!r}")
         xp, x64 = points(x, self.dim)
-        amount = epsilon(t) if callable(epsilon) else epsilon
+        amount: Any = epsilon(t) if callable(epsilon) else epsilon
         if not is_scalar(amount):
             if tuple(amount.shape) != (x.shape[0],):
                 raise ValueError(f"epsilon: expected a number or shape ({x.shape[0]},), got {tuple(amount.shape)}")

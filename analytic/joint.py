@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace, device
@@ -25,7 +26,7 @@ class JointSample:
     x_t: Array
 
 
-def draw_joint(coupling: Coupling, schedule: Schedule, t: float | Array, n: int, seed: Seed) -> JointSample:
+def draw_joint(coupling: Coupling, schedule: Schedule, t: Any, n: int, seed: Seed) -> JointSample:
     """n joint draws at t, a float or (n,), float64 in the library of the coupling."""
     n = check_count(n)
     rng = np.random.default_rng(seed)

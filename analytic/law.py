@@ -43,16 +43,23 @@ class LawInTime:
 def parameters_of(coupling: Coupling, like: Array) -> Parameters:
     """The coupling's arrays in the library and on the device of `like`, and what vanishes in them."""
     xp, c = array_namespace(like), coupling
-    host = [to_numpy(a) for a in (c.cov00, c.cov11, c.cov01)]
+    shared = [bool(np.all(a == a[:1])) for a in map(to_numpy, (c.cov00, c.cov11, c.cov01))]
+    weights, mean0, mean1, cov00, cov11, cov01 = (
+        transfer(a, like) for a in (c.weights, c.mean0, c.mean1, c.cov00, c.cov11, c.cov01)
+    )
     return Parameters(
-        log_weights(transfer(c.weights, like)),
-        *(transfer(a, like) for a in (c.mean0, c.mean1, c.cov00, c.cov11, c.cov01)),
+        log_weights(weights),
+        mean0,
+        mean1,
+        cov00,
+        cov11,
+        cov01,
         eye=xp.eye(c.dim, dtype=xp.float64, device=device(like)),
         kind=c.kind,
         base_centred=not np.any(to_numpy(c.mean0)),
         uncorrelated=c.uncorrelated,
         tied=c.tied,
-        shared=tuple(bool(np.all(a == a[:1])) for a in host),
+        shared=(shared[0], shared[1], shared[2]),
     )
 
 

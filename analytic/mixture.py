@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 
 from analytic import univariate
 from analytic.arrays import Array, as_parameter, points, restore, to_numpy, transfer
@@ -42,7 +42,7 @@ class GaussianMixture:
         check_weights(weights)
         if means.shape[0] != weights.shape[0] or means.shape[1] == 0:
             raise ValueError(f"means: expected shape ({weights.shape[0]}, D), got {tuple(means.shape)}")
-        check_covariance(covariances, *means.shape, "covariances")
+        check_covariance(covariances, means.shape[0], means.shape[1], "covariances")
         for name, value in (("weights", weights), ("means", means), ("covariances", covariances)):
             object.__setattr__(self, name, transfer(value, means))
 
@@ -121,7 +121,7 @@ class GaussianMixture:
             raise ValueError(f"dims: expected indices below {self.dim}, got {dims!r}")
         xp = array_namespace(self.means)
         index = index % self.dim
-        take = xp.asarray(index, device=self.means.device)
+        take = xp.asarray(index, device=device(self.means))
         covariances = self.covariances
         for axis in range(1, covariances.ndim):
             covariances = xp.take(covariances, take, axis=axis)
@@ -129,8 +129,8 @@ class GaussianMixture:
 
     def sample(self, n: int, seed: Seed) -> Array:
         """n independent draws (n, D), float64, in the library of the parameters; seed as numpy.random takes it."""
-        host = (to_numpy(a) for a in (self.weights, self.means, self.covariances))
-        return transfer(draw_mixture(*host, n, np.random.default_rng(seed)), self.means)
+        weights, means, covariances = (to_numpy(a) for a in (self.weights, self.means, self.covariances))
+        return transfer(draw_mixture(weights, means, covariances, n, np.random.default_rng(seed)), self.means)
 
     def _univariate(self, x: Array, function: Any) -> Array:
         if self.dim != 1:

@@ -8,7 +8,7 @@ exponentiated before its maximum is taken away.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,21 +23,45 @@ LOG_TWO_PI = math.log(2.0 * math.pi)
 class Components(Protocol):
     """A block of k components at B times."""
 
-    log_weight: Array  # (k,), -inf for a weight of zero
-    anchor: Array  # (B, k, D)
-    offset: Array | None  # (B, k, D): x - m = (x - anchor) + offset
-    factor: Factor
+    @property
+    def log_weight(self) -> Array:
+        """(k,), -inf for a weight of zero."""
+
+    @property
+    def anchor(self) -> Array:
+        """(1 or B, k, D)."""
+
+    @property
+    def offset(self) -> Array | None:
+        """(B, k, D), where x - m = (x - anchor) + offset."""
+
+    @property
+    def factor(self) -> Factor:
+        """C, ready to be solved with."""
+        ...
 
 
 class Source(Protocol):
     """Where blocks of components come from."""
 
-    n_components: int
-    dim: int
-    kind: str
+    @property
+    def n_components(self) -> int:
+        """K."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """D."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """Storage of the covariances."""
+        ...
 
     def components(self, times: slice, ks: slice) -> Components:
         """The components `ks` at the times `times`."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,5 +163,5 @@ def _trailing(a: Array, like: Array) -> Array:
     return array_namespace(a).reshape(a, tuple(a.shape) + (1,) * (like.ndim - a.ndim))
 
 
-def _join(xp: Any, parts: list[Array], axis: int) -> Array:
-    return parts[0] if len(parts) == 1 else xp.concat(parts, axis=axis)
+def _join(xp: Any, parts: Sequence[Array], axis: int) -> Array:
+    return parts[0] if len(parts) == 1 else xp.concat(list(parts), axis=axis)

@@ -65,7 +65,7 @@ class Schedule:
     path: Callable[[Any, Array], dict[str, Array]]
     noise: Callable[[Any, Array], tuple[Array, Array]]
 
-    def at(self, t: float | Array) -> Coefficients:
+    def at(self, t: Any) -> Coefficients:
         """Coefficients at t, a float or (N,) array in [0, 1]; the answer is float64, in t's library.
 
         Relative accuracy is a few ulp of every coefficient down to t = 1e-12 and 1 - t = 1e-12.
