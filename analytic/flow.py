@@ -216,7 +216,9 @@ def reference_flow(interpolant: Any, error_bound: float = 1e-9) -> ReferenceFlow
     found = product_lines(interpolant)
     if found is not None:
         return ReferenceFlow(ProductFlow.from_lines(*found), dim)
-    return ReferenceFlow(NumericalFlow(interpolant, error_bound), dim)
+    # alpha and beta of encoding-decoding are cos² up to t = ½ and zero after (or before): b'' jumps there.
+    breaks = (0.5,) if interpolant.schedule.name == "encoding_decoding" else ()
+    return ReferenceFlow(NumericalFlow(interpolant, error_bound, breaks=breaks), dim)
 
 
 def amplification(flow: Any, x: Array, s: float, t: float, count: int = 33) -> Array:

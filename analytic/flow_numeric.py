@@ -7,6 +7,7 @@ coefficients, so their disagreement bounds the error of both unless both err ali
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -26,12 +27,13 @@ class NumericalFlow:
     """The probability flow of an `Interpolant`, integrated twice; raises where the two do not agree.
 
     error_bound: the largest error, relative to max(1, |X_t|), with which an answer is given at all. tolerance: the
-    local one of both integrators, relative.
+    local one of both integrators, relative. breaks: times at which a derivative of b jumps; no step crosses one.
     """
 
     interpolant: Any
     error_bound: float = 1e-9
     tolerance: float = 1e-13
+    breaks: tuple[float, ...] = ()
     exact: bool = False
 
     def __call__(self, x: Array, s: float, t: float) -> Array:
@@ -71,8 +73,12 @@ class NumericalFlow:
     def _solve(self, rhs: Rhs, y0: Array, s: float, t: float) -> tuple[Array, Array]:
         if s == t:
             return y0.copy(), np.zeros(len(y0))
-        first = dop853(rhs, y0, s, t, self.tolerance)
-        second = extrapolated_midpoint(rhs, y0, s, t, self.tolerance)
+        inside = sorted((u for u in self.breaks if min(s, t) < u < max(s, t)), reverse=t < s)
+        stops = [s, *inside, t]
+        first = second = y0
+        for start, end in itertools.pairwise(stops):
+            first = dop853(rhs, first, start, end, self.tolerance)
+            second = extrapolated_midpoint(rhs, second, start, end, self.tolerance)
         size = np.linalg.norm(second, axis=1)
         # Rounding: the state is re-rounded a few hundred times along the path.
         error = 2.0 * np.linalg.norm(first - second, axis=1) + 64.0 * _EPS * size

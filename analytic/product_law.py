@@ -54,12 +54,10 @@ def common_basis(blocks: Array) -> Array | None:
         return None
     if _off_diagonal(blocks) == 0.0:
         return np.eye(dim)
-    # A fixed generic combination: its eigenvectors are common ones unless two eigenvalues collide by accident,
+    # A fixed generic combination: its eigenvectors are common ones unless two eigenvalues come close by accident,
     # which the test below would see (and then a product law goes unrecognised, never a wrong one accepted).
     norms = np.max(np.abs(blocks), axis=(1, 2))
-    coefficients = (1.0 + np.modf(np.arange(1, len(blocks) + 1) * 0.618033988749895)[0]) / np.where(
-        norms > 0, norms, 1.0
-    )
+    coefficients = np.random.default_rng(0).standard_normal(len(blocks)) / np.where(norms > 0, norms, 1.0)
     vectors: Array = np.linalg.eigh(np.einsum("j,jab->ab", coefficients, blocks))[1]
     rotated = vectors.T @ blocks @ vectors
     return vectors if _off_diagonal(rotated) <= 64.0 * dim * _EPS else None
@@ -111,8 +109,9 @@ def _split(schedule: Any, weights: Array, table: Array) -> list[Line] | None:
     count, dim, _ = table.shape
     labels = np.empty((count, dim), dtype=np.intp)
     shape, values = [], []
+    sizes = np.max(np.abs(table), axis=(0, 1))
     for d in range(dim):
-        codes = np.stack([_cluster(table[:, d, j]) for j in range(table.shape[2])], axis=1)
+        codes = np.stack([_cluster(table[:, d, j], sizes[j]) for j in range(table.shape[2])], axis=1)
         _, first, inverse = np.unique(codes, axis=0, return_index=True, return_inverse=True)
         labels[:, d] = inverse.reshape(-1)
         shape.append(first.size)
@@ -131,10 +130,10 @@ def _split(schedule: Any, weights: Array, table: Array) -> list[Line] | None:
     return [Line(schedule, w, *v.T) for w, v in zip(marginals, values, strict=True)]
 
 
-def _cluster(values: Array) -> NDArray[np.intp]:
-    """Integer labels of values equal up to rounding of the largest."""
+def _cluster(values: Array, scale: float) -> NDArray[np.intp]:
+    """Integer labels of values equal up to the rounding of a rotation of vectors of size `scale`."""
     order = np.argsort(values)
-    gaps = np.diff(values[order], prepend=values[order[0]]) > 64.0 * _EPS * np.max(np.abs(values), initial=0.0)
+    gaps = np.diff(values[order], prepend=values[order[0]]) > 64.0 * _EPS * scale
     labels = np.empty(values.size, dtype=np.intp)
     labels[order] = np.cumsum(gaps)
     return labels
