@@ -17,8 +17,10 @@ from typing import Protocol
 import numpy as np
 import torch
 
-# Two times closer than this are the same: a few roundings of a sum of steps on [-1, 1] in float64.
-_SAME_TIME = 32.0 * float(np.finfo(np.float64).eps)
+
+def time_rounding(dtype: torch.dtype) -> float:
+    """Two times closer than this are the same: some roundings of a sum of steps on [-1, 1] in the state's dtype."""
+    return 32.0 * float(torch.finfo(dtype).eps)
 
 
 class Brownian(Protocol):
@@ -55,6 +57,7 @@ class BrownianPath:
         self._s = None if integrals is None else dict(zip(self._times, integrals.unbind(0), strict=True))
         self._seed = seed
         self._dtype = dtype
+        self._same = time_rounding(dtype)
         self.shape: tuple[int, int] = (values.shape[1], values.shape[2])
         self.bridged = 0
 
@@ -69,7 +72,7 @@ class BrownianPath:
         device: torch.device | str = "cpu",
     ) -> BrownianPath:
         """Independent paths with W = 0 at the lowest of ``times`` (in any order)."""
-        knots = _distinct(times)
+        knots = distinct(times, dtype)
         steps = torch.tensor(np.diff(knots)).sqrt().reshape(-1, 1, 1)
         normal = torch.randn(len(knots) - 1, rows, channels, generator=_generator(seed, 0), dtype=torch.float64)
         values = torch.zeros(len(knots), rows, channels, dtype=torch.float64)
@@ -92,10 +95,10 @@ class BrownianPath:
         """The knot at t, filled in if it was not there."""
         time = float(t)
         i = bisect_left(self._times, time)
-        same = max(_SAME_TIME, 4.0 * torch.finfo(self._dtype).eps if i in (0, len(self._times)) else 0.0)
-        for j in (i - 1, i):
-            if 0 <= j < len(self._times) and abs(self._times[j] - time) <= same:
-                return self._times[j]
+        near = [self._times[j] for j in (i - 1, i) if 0 <= j < len(self._times)]
+        closest = min(near, key=lambda knot: abs(knot - time))
+        if abs(closest - time) <= self._same:
+            return closest
         if not 0 < i < len(self._times):
             ends = f"[{self._times[0]:g}, {self._times[-1]:g}]"
             raise ValueError(f"brownian: expected times in {ends}, the interval of the run, got {time!r}")
@@ -174,7 +177,7 @@ class Recorder:
     @property
     def times(self) -> list[float]:
         """Every time that was named, rising."""
-        return _distinct(t for pair in (*self.increments, *self.areas) for t in pair)
+        return sorted({t for pair in (*self.increments, *self.areas) for t in pair})
 
     def __call__(self, t0: float, t1: float) -> torch.Tensor:
         self.increments.append((float(t0), float(t1)))
@@ -191,11 +194,13 @@ def _piece(length: float, first: torch.Tensor, second: torch.Tensor) -> tuple[to
     return w, length / 2 * w - length**1.5 / (2 * math.sqrt(3)) * second
 
 
-def _distinct(times: Iterable[float]) -> list[float]:
-    """Sorted, with times that differ by rounding only taken as one."""
+def distinct(times: Iterable[float], dtype: torch.dtype = torch.float64) -> list[float]:
+    """Rising, with times that differ by rounding in the state's dtype only taken as one; both ends kept."""
+    ordered = sorted(float(t) for t in times)
+    last, same = ordered[-1], time_rounding(dtype)
     out: list[float] = []
-    for t in sorted(float(t) for t in times):
-        if not out or t - out[-1] > _SAME_TIME:
+    for t in ordered:
+        if not out or t == last or (t - out[-1] > same and last - t > same):
             out.append(t)
     return out
 
