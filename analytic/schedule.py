@@ -80,7 +80,7 @@ class Schedule:
         t = xp.astype(t, xp.float64, copy=False)
         if not bool(xp.all((t >= 0.0) & (t <= 1.0))):
             host = to_numpy(t)
-            worst = host[~((host >= 0.0) & (host <= 1.0))][0]
+            worst = float(host[~((host >= 0.0) & (host <= 1.0))][0])
             raise FieldUndefinedError(f"t: the interpolant exists for 0 <= t <= 1 only, got {worst!r}")
         values = self.path(xp, t)
         gamma2, gamma_gamma_dot = self.noise(xp, t)

@@ -52,7 +52,8 @@ def _normal(name: str, z: Array) -> Array:
     if is_torch_namespace(xp):
         import torch
 
-        return getattr(torch.special, name)(z)
+        # torch's own ndtr is 1 + erf below zero and keeps no digit past 8 sigma.
+        return 0.5 * torch.special.erfc(-z * math.sqrt(0.5)) if name == "ndtr" else torch.special.log_ndtr(z)
     if is_cupy_namespace(xp):
         from cupyx.scipy import special as cupy_special
 
