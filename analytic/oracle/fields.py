@@ -43,7 +43,16 @@ class Point:
     10^(−digits/2) of that scale. Use inside `arithmetic.session()`.
     """
 
-    def __init__(self, a: Arithmetic, mixture: JointMixture, path: Path, t: Any, x: Vector, left: Any = None) -> None:
+    def __init__(
+        self,
+        a: Arithmetic,
+        mixture: JointMixture,
+        path: Path,
+        t: Any,
+        x: Vector,
+        left: Any = None,
+        blocks: Sequence[Blocks] | None = None,
+    ) -> None:
         self.a, self.mixture, self.path, self.t, self.x = a, mixture, path, t, list(x)
         self.first, self.second = a.number(10) ** -(3 * a.digits // 10), a.number(10) ** -(a.digits // 4)
         self.left = path.at(a, t) if left is None else left  # (α, β, γ)
@@ -51,12 +60,12 @@ class Point:
         self._rates: tuple[Any, Any, Any] | None = None
         self._directions: dict[tuple[Any, ...], Any] = {}
         self._steps: dict[Any, Any] = {}
-        self.components = [self._component(k) for k in range(mixture.n_components)]
+        blocks = blocks or [Blocks.of(a, mixture, k) for k in range(mixture.n_components)]
+        self.components = [self._component(k, block) for k, block in enumerate(blocks)]
 
-    def _component(self, k: int) -> _Component:
+    def _component(self, k: int, blocks: Blocks) -> _Component:
         a, mixture = self.a, self.mixture
         mean0, mean1 = ([a.number(float(v)) for v in m[k]] for m in (mixture.mean0, mixture.mean1))
-        blocks = Blocks.of(a, mixture, k)
         law = Eliminated.of(blocks.map_covariance(self.left), blocks.full)
         mean = [self.left[0] * p + self.left[1] * q for p, q in zip(mean0, mean1, strict=True)]
         law.add("x", [p - q for p, q in zip(self.x, mean, strict=True)])
@@ -70,19 +79,25 @@ class Point:
         key = tuple(float(v) for v in u)
         if key not in self._directions:
             name = ("u", len(self._directions))
+            numbers = [self.a.number(v) for v in key]
             for c in self.components:
-                c.law.add(name, [self.a.number(v) for v in key])
+                c.law.add(name, numbers)
             self._directions[key] = name
             self._steps[name] = 1 / self.a.sqrt(max(c.law.product(name, name) for c in self.components))
         return self._directions[key]
+
+    def rates(self) -> tuple[Any, Any, Any]:
+        """(α̇, β̇, γ̇)."""
+        if self._rates is None:
+            self._rates = self.path.rates(self.a, self.t, self.first * min(self.t, 1 - self.t))
+        return self._rates
 
     def _functional(self, name: str) -> tuple[Any, Any, Any]:
         """The (l0, l1, lz) of the variable whose conditional mean the field is."""
         zero, one = self.a.number(0), self.a.number(1)
         if name in ("velocity", "interpolant_velocity", "divergence", "velocity_jacobian"):
-            if self._rates is None:
-                self._rates = self.path.rates(self.a, self.t, self.first * min(self.t, 1 - self.t))
-            return self._rates if name != "interpolant_velocity" else (*self._rates[:2], zero)
+            rates = self.rates()
+            return rates if name != "interpolant_velocity" else (*rates[:2], zero)
         table = {
             "base_denoiser": (one, zero, zero),
             "target_denoiser": (zero, one, zero),
@@ -94,13 +109,14 @@ class Point:
         """Registers the variable y = uᵀ(l0 x0 + l1 x1 + lz z); returns its key."""
         functional = self._functional(name)
         kind = "velocity" if name in ("divergence", "velocity_jacobian") else name
-        key = (kind, self._direction(u))
+        direction = self._direction(u)
+        key = (kind, direction)
         if key not in self._steps:
             numbers = [self.a.number(float(v)) for v in u]
             scale = self.a.number(0)
             for c in self.components:
-                cross = c.blocks.map_cross(self.left, functional, numbers)
-                own = c.blocks.map_cross(functional, functional, numbers)
+                cross = c.blocks.map_cross(self.left, functional, numbers, direction)
+                own = c.blocks.map_cross(functional, functional, numbers, direction)
                 mean = sum(
                     v * (functional[0] * p + functional[1] * q)
                     for v, p, q in zip(numbers, c.mean0, c.mean1, strict=True)
@@ -187,5 +203,8 @@ class Point:
     def dt_log_density(self) -> Any:
         """∂_t log ρ(t, x)."""
         h = self.first * min(self.t, 1 - self.t)
-        ahead, behind = (Point(self.a, self.mixture, self.path, self.t + s * h, self.x) for s in (1, -1))
+        blocks = [c.blocks for c in self.components]
+        ahead, behind = (
+            Point(self.a, self.mixture, self.path, self.t + s * h, self.x, blocks=blocks) for s in (1, -1)
+        )
         return (ahead.log_density() - behind.log_density()) / (2 * h)

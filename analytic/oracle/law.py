@@ -62,6 +62,7 @@ class Blocks:
     c11: Any
     full: bool
     dim: int
+    _images: dict[Any, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, a: Arithmetic, mixture: JointMixture, k: int) -> Blocks:
@@ -92,26 +93,29 @@ class Blocks:
             rows.append(row)
         return rows
 
-    def map_cross(self, left: Sequence[Any], right: Sequence[Any], u: Sequence[Any]) -> list[Any]:
-        """Cov(Lx, uᵀRx) = Σ_pq l_p r_q S_pq u, a vector."""
-        l0, l1, lz = left
-        r0, r1, rz = right
-        w00, w01, w10, w11, wzz = l0 * r0, l0 * r1, l1 * r0, l1 * r1, lz * rz
-        if not self.full:
-            return [
-                (w00 * p + w01 * q + w10 * q + w11 * r + wzz) * c
-                for p, q, r, c in zip(self.c00, self.c01, self.c11, u, strict=True)
-            ]
-        support = [j for j, c in enumerate(u) if c]
-        out = []
-        for i in range(self.dim):
-            total = wzz * u[i]
-            for j in support:
-                total += u[j] * (
-                    w00 * self.c00[i][j] + w01 * self.c01[i][j] + w10 * self.c01[j][i] + w11 * self.c11[i][j]
-                )
-            out.append(total)
+    def map_cross(self, left: Sequence[Any], right: Sequence[Any], u: Sequence[Any], name: Any) -> list[Any]:
+        """Cov(Lx, uᵀRx) = Σ_pq l_p r_q S_pq u, a vector; `name` is of u, whose four S_pq u are kept."""
+        (l0, l1, lz), (r0, r1, rz) = left, right
+        if name not in self._images:
+            self._images[name] = tuple(
+                self._times(block, u, turned)
+                for block, turned in ((self.c00, False), (self.c01, False), (self.c01, True), (self.c11, False))
+            )
+        weights = (l0 * r0, l0 * r1, l1 * r0, l1 * r1, lz * rz)
+        out = [weights[4] * c for c in u]
+        for weight, image in zip(weights, self._images[name], strict=False):
+            if weight:
+                out = [p + weight * q for p, q in zip(out, image, strict=True)]
         return out
+
+    def _times(self, block: Any, u: Sequence[Any], turned: bool) -> list[Any]:
+        if not self.full:
+            return [p * c for p, c in zip(block, u, strict=True)]
+        support = [(j, c) for j, c in enumerate(u) if c]
+        if turned:
+            columns = [(block[j], c) for j, c in support]
+            return [sum((c * column[i] for column, c in columns), 0 * u[0]) for i in range(self.dim)]
+        return [sum((c * row[j] for j, c in support), 0 * u[0]) for row in block]
 
 
 @dataclass

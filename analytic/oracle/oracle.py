@@ -60,6 +60,12 @@ class Oracle:
         with a.session():
             return [a.text(v, digits) for v in evaluate(point, name)]
 
+    def doubtful(self, t: float) -> bool:
+        """Whether some field may fail to exist at t, so that `undefined` is worth asking: ends, and γ(t) = 0."""
+        a = self.arithmetic
+        with a.session():
+            return not 0.0 < t < 1.0 or not self.path.at(a, a.number(t))[2] > 0
+
     def undefined(self, name: str, t: float, x: Sequence[float]) -> str | None:
         """Why the field does not exist at (t, x), or None where it does.
 
