@@ -8,6 +8,8 @@ import subprocess
 from importlib import metadata
 from typing import Any
 
+from si_verify.config import ConfigError
+
 PACKAGES = (
     "si-verify", "numpy", "scipy", "torch", "torchdiffeq", "torchsde", "mpmath", "array-api-compat", "scikit-learn",
     "diffusers", "numba", "triton", "cupy-cuda13x", "pydantic", "altair",
@@ -19,7 +21,10 @@ class DeviceError(ValueError):
 
 
 def resolve_device(name: str) -> str:
-    """``auto`` is the first CUDA device if there is one, else the CPU. A named device never falls back."""
+    """``auto`` is the first CUDA device if there is one, else the CPU. A named device never falls back.
+
+    Raises ConfigError for a name that means nothing, DeviceError for a device that is not there.
+    """
     import torch
 
     if name == "auto":
@@ -28,7 +33,7 @@ def resolve_device(name: str) -> str:
         return "cpu"
     kind, _, index = name.partition(":")
     if kind != "cuda" or (index and not index.isdigit()):
-        raise DeviceError(f"--device: expected cpu, cuda, cuda:N or auto, got {name!r}")
+        raise ConfigError(f"--device: expected cpu, cuda, cuda:N or auto, got {name!r}")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     number = int(index or 0)
     if number >= count:

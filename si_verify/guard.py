@@ -30,7 +30,7 @@ def _call(name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs
         answer = function(*args, **kwargs)
     except _OURS:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SubjectError(f"{name} raised {type(error).__name__}: {error}") from error
     for index, (now, then) in enumerate(zip(inputs, before, strict=True)):
         if now.shape != then.shape or not torch.equal(now.nan_to_num(), then.nan_to_num()):
