@@ -200,7 +200,7 @@ def distinct(times: Iterable[float], dtype: torch.dtype = torch.float64) -> list
     last, same = ordered[-1], time_rounding(dtype)
     out: list[float] = []
     for t in ordered:
-        if not out or t == last or (t - out[-1] > same and last - t > same):
+        if not out or (t > out[-1] and t == last) or (t - out[-1] > same and last - t > same):
             out.append(t)
     return out
 

@@ -64,15 +64,19 @@ def end_law(equation: Equation) -> Gaussian:
     return Gaussian.from_mixture(equation.law(equation.span[1]))
 
 
-def step_counts(problem: Any, equation: Equation, rungs: int, ratio: float) -> Sequence[int]:
-    """Step counts, not powers of two, whose coarsest resolves the drift. Inapplicable where that is too dear."""
+def step_counts(problem: Any, equation: Equation, rungs: int, ratio: float, even: bool = False) -> Sequence[int]:
+    """Step counts, not powers of two, whose coarsest resolves the drift. Inapplicable where that is too dear.
+
+    ``even``: even counts only, for two-step schemes whose error has a part that changes sign from step to step.
+    """
     times = np.linspace(*problem.t_span, 33)
     fastest = _rate(problem, tuple(equation.epsilon(float(t)) for t in times), equation.sign)
     span = abs(equation.span[1] - equation.span[0])
     first = max(8, int(np.ceil(_RESOLVE * fastest * span)))
     if first * ratio > _MOST_STEPS:
         raise Inapplicable(f"the drift's fastest rate is {fastest:.3g}: too stiff for a ladder of explicit steps")
-    return geometric_steps(first, round(first * ratio), rungs)
+    counts = geometric_steps(first, round(first * ratio), rungs)
+    return sorted({n + n % 2 for n in counts}) if even else counts
 
 
 def climb(ctx: Context, equation: Equation, counts: Sequence[int], bend: float, stream: int) -> list[Rung]:
@@ -86,6 +90,6 @@ def climb(ctx: Context, equation: Equation, counts: Sequence[int], bend: float, 
             return equation.solve(ctx.implementation, ctx.subject.claims, x0, times, brownian)
 
         generator = ctx.generator(stream * 64 + number)
-        found = probe(run, initial, times, equation.channels, ctx.seed & 0xFFFFFFFF, generator)
+        found = probe(run, initial, times, equation.channels, ctx.seed & 0xFFFFFFFF, generator, number == 0)
         rungs.append(Rung(steps, abs(equation.span[1] - equation.span[0]) / steps, found))
     return rungs

@@ -10,6 +10,10 @@ field       ``build(interpolant, dtype, device) -> {"log_density" | "score" | "v
 ode         ``solve(velocity, x0, times) -> x at times[-1]``; adaptive ones also take ``rtol=, atol=``
 sde         ``solve(drift, diffusion, x0, times, brownian) -> x at times[-1]``;
             ``drift(t, x)`` and ``diffusion(t, x)`` answer (N, D); ``brownian(t0, t1) -> ΔW`` (N, D);
+            where ``claims.noise`` holds "scalar" or "general", diffusion may also answer (N, D, M), ΔW then (N, M);
+            ``brownian.area(t0, t1)`` is ∫ (W_u − W_t0) |du|. On a falling grid h < 0 and ΔW = W(t1) − W(t0).
+            With ``claims.extra["interface"] == "fields"`` the solver builds its own drift b ± ε s:
+            ``solve(velocity, score, epsilon, x0, times, brownian)``, backward where times fall;
             adaptive ones also take ``rtol=, atol=``
 sampler     see si_verify/subjects/samplers
 pde         see si_verify/subjects/pde
@@ -49,7 +53,8 @@ class Claims:
     interpretation           "ito" or "stratonovich": how an SDE scheme reads its drift
     noise                    noise structures it accepts: "additive", "scalar", "diagonal", "general"
     quantities               fields a field subject gives: "log_density", "score", "velocity"
-    extra                    anything a family of checks agrees on with its subjects
+    extra                    anything a family of checks agrees on with its subjects; SDE: "interface" (above), and
+                             "strong_order", "weak_order": {noise structure: order} where it differs
     """
 
     order: float | None = None

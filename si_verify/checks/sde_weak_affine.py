@@ -14,14 +14,13 @@ import numpy as np
 
 from si_verify.affine_probe import strong_reference
 from si_verify.check import Check, Context, Inapplicable
-from si_verify.equation import equation
+from si_verify.claimed_orders import claimed_weak
+from si_verify.equation import Equation, equation
 from si_verify.measurement import Data, Measurement, Outcome
+from si_verify.order_rows import convergence, judge_order
 from si_verify.sde_ladder import Rung, affine_sde, climb, end_law, start_law, step_counts
-from si_verify.stats import OrderFit, fit_order
 from si_verify.subject import Subject
 
-# Orders of SDE schemes are multiples of one half: a wider interval does not tell neighbours apart.
-_SPACING = 0.5
 # Rounding of a second moment: two factors, a sum over rows; 16 covers what was seen on float32 and float64 ladders.
 _ROUNDINGS = 16.0
 # A random row may miss the map by the rounding of every step and every basis row it is a combination of.
@@ -38,20 +37,20 @@ class Variation:
 _VARIATIONS = (
     Variation("varying", "forward", 0.0),
     Variation("constant", "backward", 0.3),
-    Variation("zero", "forward", 0.3),
+    Variation("zero", "forward", 0.0),
     Variation("varying", "backward", -0.4),
     Variation("constant", "forward", 0.0),
-    Variation("zero", "backward", 0.0),
+    Variation("zero", "backward", 0.3),
 )
-_LADDERS = ((6, 8.0), (7, 12.0), (8, 20.0))
+_LADDERS = ((5, 6.0), (7, 12.0), (8, 20.0))
 
 
-def _errors(ctx: Context, variation: Variation, rungs: list[Rung], eq: object) -> dict[str, np.ndarray]:
+def _errors(ctx: Context, variation: Variation, rungs: list[Rung], eq: Equation) -> dict[str, np.ndarray]:
     """Relative errors by name, (R,): of mean and covariance, or of the path where there is no noise."""
-    initial, final = start_law(eq), end_law(eq)  # type: ignore[arg-type]
+    initial, final = start_law(eq), end_law(eq)
     spread = math.sqrt(float(np.trace(final.cov)) / final.dim)
     if variation.amount == "zero":
-        sde = affine_sde(ctx.problem, eq)  # type: ignore[arg-type]
+        sde = affine_sde(ctx.problem, eq)
         squares = [r.found.mean_square_error(strong_reference(sde, r.found), initial) for r in rungs]
         return {"flow": np.sqrt(squares) / spread / math.sqrt(final.dim)}
     laws = [r.found.law(initial) for r in rungs]
@@ -64,16 +63,14 @@ def _errors(ctx: Context, variation: Variation, rungs: list[Rung], eq: object) -
 
 def measure(ctx: Context) -> Outcome:
     """One fitted order for every variation and moment."""
-    claimed = ctx.subject.claims.weak_order
-    assert claimed is not None
+    claimed = claimed_weak(ctx.subject.claims, "additive")
     measurements: list[Measurement] = []
     data: list[Data] = []
-    notes: list[str] = []
     skipped: list[str] = []
     count = (3, 5, 6)[ctx.effort]
     for number, variation in enumerate(_VARIATIONS[:count]):
         eq = equation(ctx.problem, variation.amount, variation.direction).read_as(ctx.subject.claims)
-        counts = step_counts(ctx.problem, eq, *_LADDERS[ctx.effort])
+        counts = step_counts(ctx.problem, eq, *_LADDERS[ctx.effort], even=variation.bend == 0.0)
         rungs = climb(ctx, eq, counts, variation.bend, number)
         residual = max((r.found.residual for r in rungs), key=lambda v: math.inf if math.isnan(v) else v)
         if residual > _AFFINE:
@@ -87,55 +84,19 @@ def measure(ctx: Context) -> Outcome:
         steps = np.array([r.step for r in rungs])
         for quantity, errors in _errors(ctx, variation, rungs, eq).items():
             label = f"{quantity}, {eq.label}" + (", unequal steps" if variation.bend else "")
-            fit = fit_order(steps, errors, floors)
-            measurements.append(_measurement(label, fit, errors, floors, claimed))
-            data.append(_convergence(label, claimed, rungs, errors, floors, fit))
+            why = "the claimed weak order; fitted over a ladder without sampling noise"
+            row, fit = judge_order(f"weak error of {label}", steps, errors, floors, claimed, why)
+            measurements.append(row)
+            numbers = [r.steps for r in rungs]
+            title = f"Weak error of {quantity}"
+            data.append(convergence(title, label, numbers, steps, errors, floors, claimed, fit))
     if not measurements:
         raise Inapplicable("; ".join(skipped))
-    return Outcome(tuple(measurements), tuple(data), tuple(notes + skipped))
-
-
-def _measurement(label: str, fit: OrderFit, errors: np.ndarray, floors: np.ndarray, claimed: float) -> Measurement:
-    if fit.found:
-        return Measurement(
-            f"weak order of {label}", fit.order, claimed, "at_least", "truncation",
-            "the claimed weak order; fitted over a ladder without sampling noise",
-            interval=fit.interval, resolution=_SPACING,
-        )  # fmt: skip
-    finest = int(np.argmin(floors)) if np.isfinite(errors).all() else 0
-    value = float(errors[finest]) if np.isfinite(errors).all() else math.nan
-    return Measurement(
-        f"error of {label}", value, float(floors.max()), "at_most", "rounding",
-        f"no order to fit ({fit.reason}): exact up to 16 eps · steps · size",
-    )  # fmt: skip
-
-
-def _convergence(
-    label: str, claimed: float, rungs: list[Rung], errors: np.ndarray, floors: np.ndarray, fit: OrderFit
-) -> Data:
-    plain = [float(e) if math.isfinite(e) else None for e in errors]
-    return Data(
-        "convergence",
-        f"Weak error of {label}",
-        {
-            "step": [r.step for r in rungs],
-            "n": [r.steps for r in rungs],
-            "error": plain,
-            "used": [i in fit.used for i in range(len(rungs))],
-        },
-        {
-            "claimed": claimed,
-            "order": fit.order if fit.found else None,
-            "low": fit.low if fit.found else None,
-            "high": fit.high if fit.found else None,
-            "floor": float(floors.max()),
-            "label": label,
-        },
-    )
+    return Outcome(tuple(measurements), tuple(data), tuple(skipped))
 
 
 def applies(subject: Subject, problem: object) -> bool:
-    return subject.claims.weak_order is not None and not subject.claims.adaptive
+    return claimed_weak(subject.claims, "additive") is not None and not subject.claims.adaptive
 
 
 CHECK = Check(

@@ -9,12 +9,15 @@ path that the check holds. A falling grid is run in s = −t, because torchsde w
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal
 
 import torch
 
-from si_verify.subject import Unavailable
+from si_verify.subject import Claims, ExpectedFailure, Subject, Unavailable
+
+MODULES = ("torchsde", __name__)
 
 
 def _import() -> Any:
@@ -41,13 +44,15 @@ def _noise_class(torchsde: Any) -> type:
             if return_U:
                 out.append(self.brownian.area(a, b))
             if return_A:
-                m = out[0].shape[1]
-                out.append(self._levy_area(a, b, m))
+                out.append(self._levy_area(out[0], self.brownian.area(a, b), abs(b - a)))
             return out[0] if len(out) == 1 else tuple(out)
 
-        def _levy_area(self, a: float, b: float, m: int) -> torch.Tensor:
-            """Only asked for where it multiplies zero: diagonal and additive noise have no use for it."""
-            return self.like.new_zeros(self.like.shape[0], m, m)
+        @staticmethod
+        def _levy_area(dw: torch.Tensor, area: torch.Tensor, h: float) -> torch.Tensor:
+            """E[A | ΔW, H] = H ΔWᵀ − ΔW Hᵀ with H = area/h − ½ ΔW: Davie's approximation without its random part."""
+            space_time = area / h - 0.5 * dw if h > 0 else torch.zeros_like(dw)
+            outer = space_time[:, :, None] * dw[:, None, :]
+            return outer - outer.transpose(1, 2)
 
         def __repr__(self) -> str:
             return f"_Noise({self.brownian!r})"
@@ -77,7 +82,19 @@ def _equation(drift: Any, diffusion: Any, noise_type: str, sde_type: str, sign: 
     return equation
 
 
-def solver(method: str, sde_type: str, noise_type: str, **options: Any) -> Callable[..., torch.Tensor]:
+def _noise_type(g: torch.Tensor) -> str:
+    """torchsde's name for the noise that a diffusion of this shape drives: it wants to be told."""
+    if g.ndim == 2:
+        return "diagonal"
+    return "scalar" if g.shape[2] == 1 else "general"
+
+
+def load(method: str, sde_type: str, additive: bool = False, **options: Any) -> Callable[[], Callable[..., Any]]:
+    """Loader of a torchsde method; ``additive`` hands a diagonal g over as an additive one, for its own code path."""
+    return lambda: solver(method, sde_type, additive, **options)
+
+
+def solver(method: str, sde_type: str, additive: bool = False, **options: Any) -> Callable[..., torch.Tensor]:
     """``solve(drift, diffusion, x0, times, brownian)`` by a torchsde method. Raises Unavailable without torchsde."""
     torchsde = _import()
     noise_class = _noise_class(torchsde)
@@ -86,6 +103,7 @@ def solver(method: str, sde_type: str, noise_type: str, **options: Any) -> Calla
     def solve(drift: Any, diffusion: Any, x0: torch.Tensor, times: torch.Tensor, brownian: Any) -> torch.Tensor:
         sign = 1.0 if times[-1] > times[0] else -1.0
         ts = sign * times
+        noise_type = "additive" if additive else _noise_type(diffusion(float(times[0]), x0))
         sde = _equation(drift, diffusion, noise_type, sde_type, sign)
         bm = noise_class(brownian, x0, levy, sign)
         steps = torch.diff(ts)
@@ -104,3 +122,34 @@ def solver(method: str, sde_type: str, noise_type: str, **options: Any) -> Calla
         return x
 
     return solve
+
+
+def subject(
+    name: str,
+    method: str,
+    sde_type: Literal["ito", "stratonovich"],
+    weak: float,
+    strong: float,
+    noise: Iterable[str],
+    exceptions: Mapping[str, float] = MappingProxyType({}),
+    expected_failures: tuple[ExpectedFailure, ...] = (),
+    additive: bool = False,
+    **options: Any,
+) -> Subject:
+    """A torchsde method with the orders that its class states (torchsde/_core/methods), by noise type.
+
+    ``exceptions``: strong orders that differ from ``strong``, by structure of the noise.
+    """
+    return Subject(
+        name=name,
+        kind="sde",
+        load=load(method, sde_type, additive, **options),
+        claims=Claims(
+            weak_order=weak, strong_order=strong, interpretation=sde_type, noise=frozenset(noise),
+            extra={"strong_order": dict(exceptions)},
+        ),
+        tags=frozenset({"torchsde", sde_type}),
+        modules=MODULES,
+        expected_failures=expected_failures,
+        summary=f"torchsde {method}, {sde_type}" + (", additive path" if additive else ""),
+    )  # fmt: skip
