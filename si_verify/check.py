@@ -66,7 +66,7 @@ class Check:
     claim         the claim as a sentence, with its source
     kinds         kinds of subject it speaks of
     measure       Context -> Outcome; never judges, never prints, never catches the subject's errors
-    problems      profile -> selection expression over problem names and tags (see select.py); empty: not in that profile
+    problems      profile -> selection expression over problem names and tags (select.py); empty: nowhere in it
     applies       whether the claim is meant for this subject on this problem; False leaves no trace in a run
     statistical   True if any of its bounds is of origin ``sampling``: it then draws on the run's budget
     dtypes        the dtypes it makes sense for

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from analytic.problems.problem import Problem
-
 from si_verify.case import Case, Target
 from si_verify.check import Check
 from si_verify.select import Labels, parse
