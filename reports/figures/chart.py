@@ -1,0 +1,78 @@
+"""Parts that the drawers share: named data, axes in powers of ten, curves by series."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+
+MAIN = alt.NamedData(name="main")
+
+# Readable on a white and on a black page alike.
+RAMP = alt.Scale(range=["#2f6fb5", "#35988f", "#c98a1b"])
+
+_DIGITS = "['⁰','¹','²','³','⁴','⁵','⁶','⁷','⁸','⁹']"
+
+
+def superscript(exponent: str) -> str:
+    """Vega expression: the integer expression ``exponent`` in superscript digits."""
+    return (
+        f"(({exponent}) < 0 ? '⁻' : '') + (abs({exponent}) >= 10 ? {_DIGITS}[floor(abs({exponent}) / 10)] : '')"
+        f" + {_DIGITS}[abs({exponent}) % 10]"
+    )
+
+
+_EXPONENT = "round(log(datum.value) / LN10)"
+# Between powers of ten a label only crowds the axis; an axis shorter than that shows its few numbers plainly.
+POWER_LABEL = (
+    f"abs(log(datum.value) / LN10 - {_EXPONENT}) < 0.001"
+    f" ? (abs({_EXPONENT}) < 3 ? format(datum.value, '~g') : '10' + {superscript(_EXPONENT)})"
+    " : (datum.value >= 0.01 && datum.value < 1000 ? format(datum.value, '~g') : format(datum.value, '.0e'))"
+)
+
+
+def log_axis(title: str | None, **options: Any) -> alt.Axis:
+    """An axis labelled in powers of ten."""
+    return alt.Axis(title=title, labelExpr=POWER_LABEL, labelOverlap="greedy", **{"tickCount": 6, **options})
+
+
+def log_x(field: str, title: str) -> alt.X:
+    """Logarithmic x of a column."""
+    return alt.X(f"{field}:Q", scale=alt.Scale(type="log", nice=False, padding=12), axis=log_axis(title))
+
+
+def log_y(field: str, title: str | None) -> alt.Y:
+    """Logarithmic y of a column, its title written above the axis by the page."""
+    return alt.Y(f"{field}:Q", scale=alt.Scale(type="log", nice=False, padding=12), axis=log_axis(title))
+
+
+def focus() -> alt.Parameter:
+    """The series that the reader points at in the legend: the page sets it."""
+    return alt.param(name="focus", value="")
+
+
+def series_scale() -> alt.Scale:
+    """A scale over the series: the page puts their names, in its legend's order, in place of the mark."""
+    return alt.Scale(domain=["$series"])
+
+
+def by_series() -> alt.Color:
+    """Colour by series, in the order and palette that the page's legend uses."""
+    return alt.Color("series:N", legend=None, sort=None, scale=series_scale())
+
+
+def by_shape() -> alt.Shape:
+    """Shape by series, so that colour is never alone."""
+    return alt.Shape("series:N", legend=None, sort=None, scale=series_scale())
+
+
+def dimmed(full: float) -> alt.ExprRef:
+    """Opacity of a mark: ``full``, or faint while another series is pointed at."""
+    return alt.ExprRef(f"focus == '' || datum.series == focus ? {full} : {full * 0.12:.3g}")
+
+
+def specification(chart: alt.TopLevelMixin) -> dict[str, Any]:
+    """Vega-Lite of a chart without Altair's default configuration: the page brings its own, light or dark."""
+    spec: dict[str, Any] = chart.to_dict(validate=False)  # type: ignore[attr-defined]
+    spec.pop("config", None)
+    return spec

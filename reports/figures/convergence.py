@@ -1,0 +1,110 @@
+"""Error against step size, both logarithmic, beside the claimed orders."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import altair as alt
+
+from reports.figures.chart import MAIN, by_series, by_shape, dimmed, focus, log_x, log_y, series_scale, specification
+from reports.figures.columns import gap_note, meta_number, meta_text, real
+from reports.figures.drawer import Drawer, Drawing, Sheet
+from reports.wording import number
+
+
+@cache
+def _spec(x_label: str, guides: bool, floor: bool, interval: bool) -> dict[str, Any]:
+    x, y = log_x("step", x_label), log_y("error", "error")
+    points = alt.Chart(MAIN).transform_filter("datum.error > 0 && datum.step > 0")
+    layers: list[alt.Chart] = []
+    if guides:
+        lines = alt.Chart(alt.NamedData(name="guides")).encode(x="step:Q", y="error:Q", detail="order:N")
+        layers.append(lines.mark_line(strokeDash=[5, 4], strokeWidth=1, style="guide", clip=True))
+        tips = lines.transform_filter("datum.tip").encode(text="label:N")
+        layers.append(tips.mark_text(style="guide-label", align="left", dx=4, dy=9))
+    if floor:
+        rule = alt.Chart(alt.NamedData(name="floors")).encode(y="floor:Q")
+        layers.append(rule.mark_rule(strokeDash=[1, 3], style="guide"))
+        layers.append(rule.mark_text(style="guide-label", align="right", x="width", dy=-6, text="rounding floor"))
+    if interval:
+        bars = points.transform_filter("datum.error_low > 0 && datum.error_high > 0")
+        layers.append(bars.mark_rule(strokeWidth=1).encode(
+            x=x, y=alt.Y("error_low:Q"), y2="error_high:Q", color=by_series(), opacity=alt.value(0.5)))  # fmt: skip
+    curve = points.encode(x=x, y=y, color=by_series(), detail="series:N")
+    layers.append(curve.mark_line(strokeWidth=1.5, opacity=dimmed(0.9)))
+    dots = curve.encode(
+        shape=by_shape(),
+        fillOpacity=alt.condition("datum.used === false", alt.value(0), alt.value(1)),
+        fill=alt.Fill("series:N", legend=None, sort=None, scale=series_scale()),
+        tooltip=[alt.Tooltip(f"{n}:N") for n in ("series", "step", "n", "error", "used")],
+    )
+    layers.append(dots.mark_point(filled=False, size=44, strokeWidth=1.5, opacity=dimmed(1)))
+    return specification(alt.layer(*layers).add_params(focus()))
+
+
+def _used(sheet: Sheet) -> list[tuple[float, float]]:
+    columns = sheet.data.columns
+    used = columns.get("used") or [True] * len(columns["step"])
+    rows = zip(map(real, columns["step"]), map(real, columns["error"]), used, strict=False)
+    return [(h, e) for h, e, u in rows if h and e and h > 0 and e > 0 and u is not False]
+
+
+def _guides(sheets: Sequence[Sheet]) -> dict[str, list[Any]]:
+    """One dashed line per claimed order, through the middle of the first curve that claims it."""
+    table: dict[str, list[Any]] = {"step": [], "error": [], "order": [], "label": [], "tip": []}
+    seen: set[float] = set()
+    for sheet in sheets:
+        order, rows = meta_number(sheet.data, "claimed"), sorted(_used(sheet))
+        if order is None or order in seen or len(rows) < 2 or abs(order) > 50:
+            continue
+        seen.add(order)
+        (first, _), (last, _), (h, e) = rows[0], rows[-1], rows[len(rows) // 2]
+        for step, tip in ((first, False), (last, True)):
+            log_error = math.log(e) + order * math.log(step / h)
+            table["step"].append(step)
+            table["error"].append(math.exp(max(-700.0, min(700.0, log_error))))
+            table["order"].append(order)
+            table["label"].append(f"order {number(order)}")
+            table["tip"].append(tip)
+    return table
+
+
+def _caption(sheet: Sheet) -> str:
+    order, low, high, claimed = (meta_number(sheet.data, n) for n in ("order", "low", "high", "claimed"))
+    fitted = "no fit" if order is None else f"fitted {order:.2f}"
+    if order is not None and low is not None and high is not None:
+        fitted += f" ({low:.2f} to {high:.2f})"
+    return f"{fitted}, claimed {number(claimed)}" if claimed is not None else f"{fitted}, nothing claimed"
+
+
+def _draw(sheets: Sequence[Sheet]) -> Drawing:
+    guides = _guides(sheets)
+    floors = [f for f in (meta_number(s.data, "floor") for s in sheets) if f is not None and f > 0]
+    # A floor far below the data would only squeeze the curves together.
+    lowest = min((e for s in sheets for _, e in _used(s)), default=1.0)
+    floor = [max(floors)] if floors and max(floors) > lowest * 1e-3 else []
+    interval = any({"error_low", "error_high"} <= set(s.data.columns) for s in sheets)
+    hollow = sum(u is False for s in sheets for u in s.data.columns.get("used", ()))
+    notes = gap_note([s.data for s in sheets])
+    if hollow:
+        notes.insert(0, "Hollow points did not enter the fit.")
+    return Drawing(
+        spec=_spec(meta_text(sheets[0].data, "x_label", "step size h"), bool(guides["step"]), bool(floor), interval),
+        captions=[_caption(s) for s in sheets],
+        tables={"guides": guides, "floors": {"floor": floor}},
+        notes=notes,
+    )
+
+
+DRAWER = Drawer(
+    kind="convergence",
+    heading="Order of convergence",
+    lead="The slope of a curve is its order. Dashed: the claimed order, through the middle of the curve that claims it.",
+    rank=30,
+    columns=frozenset({"step", "error"}),
+    draw=_draw,
+    overlay=True,
+)

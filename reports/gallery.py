@@ -1,0 +1,172 @@
+"""Gallery: which Data share a picture, in which order the pictures come, and what the page embeds for each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from reports.figures import drawers
+from reports.figures.columns import embeddable
+from reports.figures.drawer import Drawer, Drawing, Sheet
+from reports.wording import SPELLINGS, printable
+from si_verify.record import Result
+
+MAX_SERIES = 8  # more curves in one picture than colours that an eye tells apart
+MAX_CELLS = 4_000_000  # numbers embedded in one page, failures first; about 30 MB
+
+
+@dataclass
+class Gallery:
+    """
+    specs     distinct Vega-Lite specifications
+    data      embedded columns, one entry per Data that fits the page; None where it did not
+    plates    pictures as the page's script reads them
+    sections  heading, lead and plates of each group of pictures
+    own       result index -> its own plates
+    dropped   Data left out of the page for its size
+    """
+
+    specs: list[Mapping[str, Any]] = field(default_factory=list)
+    data: list[dict[str, Any] | None] = field(default_factory=list)
+    plates: list[dict[str, Any]] = field(default_factory=list)
+    sections: list[dict[str, Any]] = field(default_factory=list)
+    own: dict[int, list[int]] = field(default_factory=dict)
+    dropped: int = 0
+    _known: dict[str, int] = field(default_factory=dict)
+
+    def spec(self, spec: Mapping[str, Any]) -> int:
+        """The number of a specification, the same for equal ones."""
+        key = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
+        if key not in self._known:
+            self._known[key] = len(self.specs)
+            self.specs.append(spec)
+        return self._known[key]
+
+
+def _drawing(drawer: Drawer | None, sheets: Sequence[Sheet]) -> tuple[Drawing | None, str]:
+    if drawer is None:
+        return None, ""
+    missing = sorted({c for s in sheets[:1] for c in drawer.columns - set(s.data.columns)})
+    if missing:
+        return None, f"Not drawn: the columns {', '.join(missing)} are missing."
+    try:
+        return drawer.draw(sheets), ""
+    except (ValueError, TypeError, KeyError, IndexError, ArithmeticError, AttributeError) as error:
+        # A record is a file from anywhere: content that no picture fits is shown as the table that it is.
+        return None, f"Not drawn: {type(error).__name__}: {error}"
+
+
+def _plate(gallery: Gallery, drawer: Drawer | None, sheets: Sequence[Sheet], owners: Sequence[int]) -> int:
+    drawing, trouble = _drawing(drawer, sheets)
+    lead = sheets[0]
+    notes = list(drawing.notes) if drawing else [trouble] if trouble else []
+    notes += list(dict.fromkeys(str(n) for s in sheets if isinstance(n := s.data.meta.get("note"), str)))
+    series = [s for s in sheets if s.data.kind == lead.data.kind]
+    names = [s.label for s in series]
+    if len(set(names)) < len(names):
+        names = [f"{n} ({i + 1})" if names.count(n) > 1 else n for i, n in enumerate(names)]
+    captions = list(drawing.captions) if drawing else []
+    plate: dict[str, Any] = {
+        "kind": lead.data.kind,
+        "title": printable(lead.data.title),
+        "check": lead.result.check,
+        "problem": lead.result.problem,
+        "dtype": lead.result.dtype,
+        "notes": [printable(n) for n in notes if n],
+        "sheets": [[s.index, names[i] if i < len(names) else "", s.data.kind] for i, s in enumerate(sheets)],
+        "owners": list(owners),
+        "captions": captions,
+        "legend": bool(drawer and drawer.legend),
+    }
+    if drawing:
+        plate |= {
+            "spec": gallery.spec(drawing.spec),
+            "shape": drawing.shape,
+            "panels": drawing.panels,
+            "tables": {k: dict(v) for k, v in drawing.tables.items()},
+            "params": dict(drawing.params),
+        }
+    gallery.plates.append(plate)
+    return len(gallery.plates) - 1
+
+
+def _chunks(items: list[Any]) -> Iterator[list[Any]]:
+    """Groups of at most MAX_SERIES, of nearly equal size."""
+    count = -(-len(items) // MAX_SERIES)
+    for i in range(count):
+        yield items[i * len(items) // count : (i + 1) * len(items) // count]
+
+
+def _embed(gallery: Gallery, order: Sequence[int], results: Sequence[Result]) -> dict[int, list[Sheet]]:
+    """Give every Data its place among the embedded ones, failures first, until the page is full."""
+    sheets: dict[int, list[Sheet]] = defaultdict(list)
+    cells = 0
+    for number in order:
+        for data in results[number].data:
+            columns, left_out = embeddable(data)
+            size = sum(map(len, columns.values()))
+            if cells + size > MAX_CELLS:
+                gallery.dropped += 1
+                continue
+            cells += size
+            sheets[number].append(Sheet(results[number], data, len(gallery.data)))
+            gallery.data.append({"columns": columns, "thinned": left_out})
+    return sheets
+
+
+def _interleave(groups: list[tuple[int, str, int]]) -> list[int]:
+    """Plates worst first; among equals one problem after another, so that the first few already show variety."""
+    seen: dict[tuple[int, str], int] = defaultdict(int)
+    ranked = []
+    for severity, problem, plate in groups:
+        ranked.append((severity if severity <= 3 else 9, seen[(severity, problem)], plate))
+        seen[(severity, problem)] += 1
+    return [plate for *_, plate in sorted(ranked)]
+
+
+def build(results: Sequence[Result]) -> Gallery:
+    """Every picture of a page. ``results`` are in the page's order; plates refer to them by index."""
+    gallery = Gallery()
+    known = drawers()
+    order = sorted(range(len(results)), key=lambda i: SPELLINGS[results[i].verdict].severity)
+    sheets = _embed(gallery, order, results)
+    shared: dict[tuple[str, ...], list[tuple[int, Sheet]]] = defaultdict(list)
+    sections: dict[str, list[tuple[int, str, int]]] = defaultdict(list)
+    for number in order:
+        of_result = sheets.get(number, [])
+        companions = {k for s in of_result if (d := known.get(s.data.kind)) for k in d.companions}
+        for sheet in of_result:
+            kind = sheet.data.kind
+            drawer = known.get(kind)
+            if kind == "samples-2d" and kind in companions:
+                continue
+            with_it = [s for s in of_result if drawer and s.data.kind in drawer.companions]
+            plate = _plate(gallery, drawer, [sheet, *with_it], [number])
+            gallery.own.setdefault(number, []).append(plate)
+            if drawer and drawer.overlay:
+                r = sheet.result
+                key = (kind, r.check, r.problem, r.dtype, r.device, str(sheet.data.meta.get("quantity", "")))
+                shared[(*key, "" if kind != "convergence" else str(sheet.data.meta.get("x_label", "")))].append(
+                    (number, sheet)
+                )
+            elif drawer:
+                sections[kind].append((SPELLINGS[sheet.result.verdict].severity, sheet.result.problem, plate))
+    for key, members in shared.items():
+        for chunk in _chunks(members):
+            worst = min(SPELLINGS[s.result.verdict].severity for _, s in chunk)
+            if len(chunk) == 1:
+                number, sheet = chunk[0]
+                plate = next(p for p in gallery.own[number] if gallery.plates[p]["sheets"][0][0] == sheet.index)
+            else:
+                plate = _plate(gallery, known[key[0]], [s for _, s in chunk], [n for n, _ in chunk])
+            sections[key[0]].append((worst, key[2], plate))
+    gallery.sections = [
+        {"kind": kind, "heading": d.heading, "lead": d.lead, "plates": _interleave(sections[kind])}
+        for kind, d in known.items()
+        if sections.get(kind)
+    ]
+    return gallery

@@ -1,0 +1,87 @@
+"""Render: records -> one self-contained HTML page. It reads, it never measures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from reports import bundle, gallery, matrix, summary, wording
+from reports.embed import embed_json, results_table
+from reports.machine import machine_facts
+from si_verify.gate import Verdict
+from si_verify.record import Record, Result
+
+MAX_GROUPS = 60  # failures written out at the top; the rest is one click away in the table
+
+
+def _finalize(value: Any) -> Any:
+    return wording.printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+@cache
+def _environment() -> Environment:
+    env = Environment(
+        loader=PackageLoader("reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters |= {
+        "number": wording.number,
+        "duration": wording.duration,
+        "link": wording.safe_link,
+        "anchor": lambda identity: wording.anchor(wording.printable(identity)),
+    }
+    env.globals |= {"plural": wording.plural, "spelling": wording.SPELLINGS, "V": Verdict, "filter_href": matrix.filter_href}
+    return env
+
+
+def _results(records: Sequence[Record]) -> tuple[list[Result], list[int]]:
+    pairs = [(result, i) for i, record in enumerate(records) for result in record.results]
+    return [r for r, _ in pairs], [i for _, i in pairs]
+
+
+def render(records: Sequence[Record]) -> str:
+    """One HTML page over ``records``: everything inline, no request leaves it, every text escaped.
+
+    Raises ValueError for an empty sequence; a record without results, a partial or a damaged one gives a page that
+    says so.
+    """
+    if not records:
+        raise ValueError("records: expected at least one Record, got none")
+    results, which = _results(records)
+    pictures = gallery.build(results)
+    payload = {
+        "results": results_table(results, pictures.own, which),
+        "plates": pictures.plates,
+        "specs": pictures.specs,
+        "sections": [{"kind": s["kind"], "plates": s["plates"]} for s in pictures.sections],
+        "verdicts": {v.value: [s.name, s.symbol, s.severity] for v, s in wording.SPELLINGS.items()},
+        "records": [f"{r.header.device} · {r.header.created}" for r in records],
+    }
+    return _environment().get_template("report.html.j2").render(
+        records=records,
+        results=results,
+        headline=summary.headline(records),
+        counts=summary.counts(results),
+        failed=summary.grouped(results, Verdict.FAILED),
+        max_groups=MAX_GROUPS,
+        by_reason={v: summary.by_reason(results, v) for v in wording.SPELLINGS},
+        matrices=matrix.matrices(results),
+        sections=pictures.sections,
+        dropped=pictures.dropped,
+        machine=[machine_facts(r) for r in records],
+        seconds=sum(r.seconds for r in results),
+        policy=bundle.policy(),
+        styles=Markup(bundle.styles()),
+        vega=Markup(bundle.vega()),
+        app=Markup(bundle.app()),
+        payload=Markup(embed_json(payload)),
+        data=[Markup(embed_json(d)) for d in pictures.data],
+    )  # fmt: skip
