@@ -1,0 +1,73 @@
+"""Terminal law as a whole: exact CDFs of projections, the law of log ρ(X), and a kernel discrepancy, with pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from si_verify.check import Check, Context
+from si_verify.checks.law_moments import picture
+from si_verify.law_pictures import pictures
+from si_verify.law_statistics import Row, density_row, kernel_row, kolmogorov_row, projected_cdf
+from si_verify.measurement import Data, Measurement, Outcome
+from si_verify.stats import split
+from si_verify.terminal_sample import TerminalSample, draw, family_member
+
+_ROWS = (4096, 16384, 65536)
+_STEPS = (32, 48, 96)
+_PROJECTIONS = (4, 16, 32)
+_KERNEL_ROWS = (1024, 2048, 4096)
+_VARIATIONS = (("varying", "backward"), ("constant", "forward"), ("constant", "backward"))
+
+
+def measure(ctx: Context) -> Outcome:
+    """All tests on the finer of two runs, for one to three members of the family."""
+    chosen = _VARIATIONS[: 1 + (ctx.effort if ctx.subject.kind == "sde" else min(ctx.effort, 1))]
+    measurements: list[Measurement] = []
+    data: list[Data] = []
+    notes: list[str] = []
+    for number, (amount, direction) in enumerate(chosen):
+        eq = family_member(ctx, amount, direction)
+        sample = draw(ctx, eq, _ROWS[ctx.effort], _STEPS[ctx.effort], stream=16 + number)
+        rows = statistics(ctx, sample, split(ctx.alpha, len(chosen)), number)
+        measurements += [row.measurement(eq.label) for row in rows]
+        data.append(picture(rows, eq.label))
+        notes += sample.notes
+    eq = family_member(ctx, "constant", "forward")
+    data += pictures(ctx, eq)
+    return Outcome(tuple(measurements), tuple(data), tuple(notes))
+
+
+def statistics(ctx: Context, sample: TerminalSample, alpha: float, stream: int) -> list[Row]:
+    """Axes, random directions, log density and kernel at a shared error rate."""
+    rng = np.random.default_rng([ctx.seed, 77, stream])
+    dim = sample.fine.shape[1]
+    lines = [(f"x{i}", axis) for i, axis in enumerate(np.eye(dim)[:8])]
+    if dim > 1:
+        turns = rng.standard_normal((_PROJECTIONS[ctx.effort], dim))
+        lines += [(f"projection {k}", v / np.linalg.norm(v)) for k, v in enumerate(turns)]
+    each = split(alpha, len(lines) + 2)
+    rows = []
+    for name, line in lines:
+        u, v = (projected_cdf(sample.law, line, x) for x in (sample.fine, sample.coarse))
+        rows.append(kolmogorov_row(f"Kolmogorov distance, {name}", u, v, sample, each))
+    exact = np.asarray(sample.law.sample(len(sample.fine), rng))
+    rows.append(density_row(sample, exact, each))
+    rows.append(kernel_row(sample, each, _KERNEL_ROWS[ctx.effort]))
+    return rows
+
+
+CHECK = Check(
+    name="law-distribution",
+    claim="Started from ρ at one end of time, the sampler ends distributed as ρ at the other: projections by exact CDF, "
+    "log density, kernel discrepancy (arXiv:2303.08797, Theorems 2.6 to 2.9)",
+    kinds=frozenset({"sde", "ode"}),
+    measure=measure,
+    problems={
+        "quick": "1d-bimodal-to-trimodal",
+        "standard": "order and sde-ok and mixture and not costly and not high-dimensional",
+        "full": "sde-ok and not costly",
+    },
+    statistical=True,
+    tags=frozenset({"law", "sampling"}),
+    cost=1.0,
+)
