@@ -17,7 +17,7 @@ COUPLINGS = (
 
 @dataclass(frozen=True)
 class CaseSpec:
-    """Everything that decides a case. `seed` draws means, eigenvectors, weights and the direction of x.
+    """Everything that decides a case. `seed` and the other numbers draw means, eigenvectors, weights and the direction of x.
 
     log_* are powers of ten: condition of the covariances, their largest eigenvalue (log_scale is of its root),
     smallest weight, and the spread of the means in units of that root. radius: standard deviations from a mean.
@@ -61,11 +61,17 @@ class Case:
 
 def build(spec: CaseSpec) -> Case:
     """The case that `spec` names; the oracle reads the very floats that the coupling stores."""
-    rng = np.random.default_rng(spec.seed)
+    # Every number of the spec goes in: Hypothesis likes to change one and keep the rest, seed included.
+    rng = np.random.default_rng([spec.seed, spec.dim, spec.n_components, *_unsigned(spec)])
     coupling = _COUPLE[spec.coupling](spec, rng)
     mixture = JointMixture.of(coupling)
     path = Path(spec.path, spec.latent, spec.latent_scale)
     return Case(spec, Interpolant(coupling, schedule(spec)), mixture, path, _point(spec, rng, mixture, path))
+
+
+def _unsigned(spec: CaseSpec) -> tuple[int, ...]:
+    powers = (spec.log_condition, spec.log_scale, spec.log_weight, spec.log_separation)
+    return (*(p + 100 for p in powers), int(spec.t * 2**52), int(spec.radius * 2**40))
 
 
 def schedule(spec: CaseSpec) -> Schedule:
