@@ -99,6 +99,8 @@ class GaussianFlow:
         return (basis * np.sqrt(end / start)) @ basis.T, self.error_bound * self.path.dim * spread
 
     def __call__(self, x: Array, s: float, t: float) -> Array:
+        if s == t:
+            return np.array(x, dtype=np.float64)
         means = self.path.mean(np.array([float(s), float(t)]))
         return means[1] + (np.asarray(x, dtype=np.float64) - means[0]) @ self.matrix(s, t)[0].T
 
@@ -151,6 +153,8 @@ class ProductFlow:
         return np.stack(columns, axis=1)
 
     def __call__(self, x: Array, s: float, t: float) -> Array:
+        if s == t:
+            return np.array(x, dtype=np.float64)
         return self._columns(x, "__call__", s, t) @ self.basis.T
 
     def jacobian(self, x: Array, s: float, t: float) -> Array:

@@ -33,6 +33,8 @@ class MonotoneFlow:
 
     def __call__(self, x: Array, s: float, t: float) -> Array:
         """X_t for X_s = x. ValueError where s or t is outside [0, 1] or the law has a point mass there."""
+        if s == t:
+            return np.array(x, dtype=np.float64)
         flat = np.asarray(x, dtype=np.float64).reshape(-1)
         source, target = _Mixture.of(self.line, s), _Mixture.of(self.line, t)
         return _transport(flat, source, target).reshape(np.shape(x))

@@ -50,7 +50,7 @@ def many_components() -> Interpolant:
 FAR_MODES = Problem(
     "1d-far-modes",
     "extremes",
-    tagged(_LINE, "latent", "sde-ok", "stiff"),
+    tagged(_LINE, "latent", "sde-ok"),
     "modes 40 standard deviations out: densities underflow between them and only logarithms survive",
     far_modes,
     1,

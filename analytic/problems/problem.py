@@ -36,7 +36,7 @@ TAGS = {
     "order": "b has bounded derivatives on t_span: fit for convergence orders",
     "singular-ends": "b is unbounded or its derivatives are at an end: order reduction is the right answer",
     "kink": "a derivative of b jumps inside t_span: order reduction unless a step ends there",
-    "stiff": "the velocity's Jacobian exceeds 100 somewhere on t_span",
+    "stiff": "the velocity's Jacobian exceeds 100 where samples lie, somewhere on t_span",
     "sde-ok": "no component has a variance below 0.01 on t_span, so explicit SDE solvers are stable at usual steps",
     "data-extra": "needs scikit-learn (the extra `data`)",
     "costly": "one evaluation at 1000 points takes over 50 ms on one core",
