@@ -12,7 +12,8 @@ from typing import Any
 from array_api_compat import array_namespace
 
 from analytic.arrays import Array
-from analytic.covariance import apply, promote
+from analytic.covariance import promote
+from analytic.gains import respond
 from analytic.posterior import Block, Source, average, weigh, weigh_constants
 from analytic.spread import centre_of
 
@@ -27,25 +28,25 @@ def score(block: Block) -> Array:
 def velocity(block: Block) -> Array:
     """u_k = m_dot - A g = E[x_dot | x, k]."""
     c = block.components
-    return c.mean_dot[:, :, None, :] - apply(c.cross, block.slope, c.parameters.kind)
+    return c.mean_dot[:, :, None, :] + respond(c.cross_split, block.residual, block.slope, c.parameters.kind)
 
 
 def interpolant_velocity(block: Block) -> Array:
     """E[alpha_dot x0 + beta_dot x1 | x, k], without the detour through b + gg' s."""
     c = block.components
-    return c.mean_dot[:, :, None, :] - apply(c.endpoint_cross, block.slope, c.parameters.kind)
+    return c.mean_dot[:, :, None, :] + respond(c.endpoint_split, block.residual, block.slope, c.parameters.kind)
 
 
 def base_denoiser(block: Block) -> Array:
     """E[x0 | x, k] = m0 - (alpha C00 + beta C01) g."""
     c = block.components
-    return c.mean0[:, :, None, :] - apply(c.base_gain, block.slope, c.parameters.kind)
+    return c.mean0[:, :, None, :] + respond(c.base_split, block.residual, block.slope, c.parameters.kind)
 
 
 def target_denoiser(block: Block) -> Array:
     """E[x1 | x, k] = m1 - (alpha C10 + beta C11) g."""
     c = block.components
-    return c.mean1[:, :, None, :] - apply(c.target_gain, block.slope, c.parameters.kind)
+    return c.mean1[:, :, None, :] + respond(c.target_split, block.residual, block.slope, c.parameters.kind)
 
 
 def log_density(source: Source, x: Array, size: int) -> Array:

@@ -16,6 +16,7 @@ from array_api_compat import array_namespace
 from analytic.arrays import Array
 from analytic.covariance import Factor, factorise, transpose
 from analytic.errors import FieldUndefinedError
+from analytic.gains import Gain, split
 from analytic.schedule import Coefficients
 
 
@@ -192,9 +193,46 @@ class InterpolantComponents:
         return factorise(self.covariance, p.kind, p.dim, f"component covariance at {self._when}")
 
     @cached_property
+    def base_split(self) -> Gain:
+        """Cov(x0, x), split."""
+        c = self.coefficients
+        one, zero = self._xp.ones_like(c.alpha), self._xp.zeros_like(c.alpha)
+        return self._split(self.base_gain, (None, self.target_gain), (one, zero))
+
+    @cached_property
+    def target_split(self) -> Gain:
+        """Cov(x1, x), split."""
+        c = self.coefficients
+        one, zero = self._xp.ones_like(c.alpha), self._xp.zeros_like(c.alpha)
+        return self._split(self.target_gain, (self.base_gain, None), (zero, one))
+
+    @cached_property
+    def cross_split(self) -> Gain:
+        """A = Cov(x_dot, x), split."""
+        c = self.coefficients
+        return self._split(self.cross, (self.base_gain, self.target_gain), (c.alpha_dot, c.beta_dot), c.gamma_gamma_dot)
+
+    @cached_property
+    def endpoint_split(self) -> Gain:
+        """Cov(alpha_dot x0 + beta_dot x1, x), split."""
+        c = self.coefficients
+        return self._split(self.endpoint_cross, (self.base_gain, self.target_gain), (c.alpha_dot, c.beta_dot))
+
+    def _split(
+        self, direct: Array, gains: tuple[Array | None, Array | None], rates: tuple[Array, Array], noise: Any = 0.0
+    ) -> Gain:
+        """`direct` = r0 G0 + r1 G1 + noise I for `rates` (r0, r1) and `gains` (G0, G1)."""
+        p = self.parameters
+        if p.kind != "full":
+            return Gain(None, direct)
+        return split(self.coefficients, direct, gains, rates, noise, p.eye, p.tied)
+
+    @cached_property
     def slope_ratio(self) -> Array:
         """A C^-1."""
-        return self.factor.ratio(self.cross)
+        gain = self.cross_split
+        ratio = self.factor.ratio(gain.rest)
+        return ratio if gain.share is None else ratio + gain.share[:, :, None, None] * self.parameters.eye
 
     @cached_property
     def inverse(self) -> Array:

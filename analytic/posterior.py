@@ -66,9 +66,10 @@ class Source(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Components (B, k) seen from points (B, P): slope g = -C^-1 (x - m) and log term."""
+    """Components (B, k) seen from points (B, P): x - m, slope g = -C^-1 (x - m) and log term."""
 
     components: Any
+    residual: Array  # (B, k, P, D)
     slope: Array  # (B, k, P, D)
     log_term: Array  # (B, k, P)
     times: slice
@@ -109,7 +110,7 @@ def see(components: Components, x: Array, times: slice, where: slice) -> Block:
         delta = delta + components.offset[:, :, None, :]
     square, solved = components.factor.solve(delta)
     constant = components.log_weight[None, :] - 0.5 * (x.shape[-1] * LOG_TWO_PI + components.factor.logdet)
-    return Block(components, -solved, constant[:, :, None] - 0.5 * square, times, where)
+    return Block(components, delta, -solved, constant[:, :, None] - 0.5 * square, times, where)
 
 
 def log_terms(source: Source, x: Array) -> Array:
