@@ -107,6 +107,18 @@ def test_point_masses_keep_their_digits_next_to_their_end(t: float) -> None:
     np.testing.assert_allclose(i.velocity(t, x), (atoms[:1] - x) / gap, rtol=100 * EPS)
 
 
+@pytest.mark.parametrize("gap", [1e-12, 1e-7])
+def test_anchor_and_remainder_keep_the_digits_that_one_minus_a_coefficient_loses(gap: float) -> None:
+    """Encoding-decoding, point masses at both ends: at x = m the distance x - alpha m = sin^2(pi t) m is of the
+    order of gamma = sin^2(pi t) = 1e-23, so s = -m / sin^2(pi t) has no digit left if 1 - alpha is subtracted.
+    """
+    atom = np.array([[3.0, -7.0]])
+    joint = Coupling.correlated([1.0], atom, -atom, [0.0], [0.0], [0.0])
+    i, late = Interpolant(joint, Schedule.encoding_decoding()), 1.0 - gap
+    for t, near, x in ((gap, gap, atom), (late, 1.0 - late, -atom)):
+        np.testing.assert_allclose(i.score(t, x), -x / np.sin(np.pi * near) ** 2, rtol=32 * EPS)
+
+
 def test_divergence_keeps_its_digits_where_components_coincide() -> None:
     """VP at t -> 0: div b = t (Var[x1] - 1) + O(t^2), though g_k - s ~ t beside |x| ~ 40."""
     means, variances = np.array([[1.0], [-2.0], [4.0]]), np.array([0.5, 2.0, 1.0])
@@ -187,8 +199,11 @@ def test_bad_input_is_named() -> None:
 def test_a_zero_weight_component_counts_for_nothing() -> None:
     rng = np.random.default_rng(0)
     law = mixture(rng, "full", 2, 2)
-    more = GaussianMixture(
-        np.append(law.weights, 0.0), np.vstack([law.means, [9.0, 9.0]]), np.concatenate([law.covariances, [np.eye(2)]])
+    none, far, unit = np.zeros(1), np.full((1, 2), 9.0), np.eye(2)[None]
+    more = GaussianMixture(  # first, so that a block of one starts with nothing but log 0; and last
+        np.concatenate([none, law.weights, none]),
+        np.concatenate([far, law.means, far]),
+        np.concatenate([unit, law.covariances, unit]),
     )
     x = np.array([[0.1, 0.2], [9.0, 9.0]])
     for block in (250_000, 1):
