@@ -133,16 +133,12 @@ def strong_reference(sde: AffineSDE, found: AffineMap) -> StrongSolution:
     return StrongSolution.on(sde, found.knots)
 
 
-def _dry_run(
-    run: Run, initial: Gaussian, times: torch.Tensor, channels: int, seed: int, repeat: bool
-) -> Recorder:
+def _dry_run(run: Run, initial: Gaussian, times: torch.Tensor, channels: int, seed: int, repeat: bool) -> Recorder:
     """One small run that shows which times are asked for; a repetition shows that the noise is ours."""
     rows = 3
     generator = np.random.default_rng(seed)
     x0 = torch.tensor(initial.sample(rows, generator), dtype=times.dtype, device=times.device)
-    path = BrownianPath.sample(
-        [float(t) for t in times], rows, channels, seed, dtype=times.dtype, device=times.device
-    )
+    path = BrownianPath.sample([float(t) for t in times], rows, channels, seed, dtype=times.dtype, device=times.device)
     recorder = Recorder(path)
     first = run(x0, recorder)
     if repeat and not torch.equal(first.nan_to_num(), run(x0, path).nan_to_num()):

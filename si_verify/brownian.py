@@ -111,9 +111,9 @@ class BrownianPath:
         """Draw (W, S) at u given both at a and b: (W, S) is a Markov process with Gaussian transitions."""
         h, theta = b - a, (u - a) / (b - a)
         near = self._w[a]
-        noise = torch.randn(
-            4, *self.shape, generator=_generator(self._seed, *_words(u)), dtype=torch.float64
-        ).to(near.device)
+        noise = torch.randn(4, *self.shape, generator=_generator(self._seed, *_words(u)), dtype=torch.float64).to(
+            near.device
+        )
         dw = self._w[b] - near
         if self._s is None:
             self._w[u] = near + theta * dw + math.sqrt(h * theta * (1 - theta)) * noise[0]
@@ -135,9 +135,9 @@ class BrownianPath:
             t = self._times
             w = torch.stack([self._w[k] for k in t])
             h = torch.tensor(np.diff(t), device=w.device).reshape(-1, 1, 1)
-            normal = torch.randn(
-                len(t) - 1, *self.shape, generator=_generator(self._seed, 1), dtype=torch.float64
-            ).to(w.device)
+            normal = torch.randn(len(t) - 1, *self.shape, generator=_generator(self._seed, 1), dtype=torch.float64).to(
+                w.device
+            )
             cells = h * (w[1:] + w[:-1]) / 2 - h**1.5 / (2 * math.sqrt(3)) * normal
             sums = torch.cat([torch.zeros_like(w[:1]), torch.cumsum(cells, dim=0)])
             self._s = dict(zip(t, sums.unbind(0), strict=True))

@@ -15,9 +15,10 @@ from si_verify.measurement import Data
 from si_verify.terminal_sample import stepper
 
 _PARTS = 24
-_SHOWN = 4  # marginals at t = 0, ¼ ... of the span, so a divisor of _PARTS
+_PARTS_ADAPTIVE = 8  # a restart costs an adaptive solver its step size
+_SHOWN = 4  # marginals at t = 0, ¼ ... of the span, so a divisor of both
 _PATHS = 40
-_ROWS = (600, 2000, 4000)
+_ROWS = (400, 2000, 4000)
 _POINTS_1D = 96
 _POINTS_2D = 40
 _SAMPLES_2D = 400
@@ -27,12 +28,13 @@ def pictures(ctx: Context, eq: Equation) -> list[Data]:
     """Paths and marginals of one run in _PARTS pieces; nothing for more than two dimensions."""
     if eq.dim > 2:
         return []
-    edges = grid(eq.span, _PARTS, ctx.dtype, ctx.device)
+    parts = _PARTS_ADAPTIVE if ctx.subject.claims.adaptive else _PARTS
+    edges = grid(eq.span, parts, ctx.dtype, ctx.device)
     states = _states(ctx, eq, edges)
     times = [float(t) for t in edges]
-    shown = list(range(0, _PARTS + 1, _PARTS // _SHOWN))
+    shown = list(range(0, parts + 1, parts // _SHOWN))
     paths = {
-        "path": np.repeat(np.arange(_PATHS), _PARTS + 1).tolist(),
+        "path": np.repeat(np.arange(_PATHS), parts + 1).tolist(),
         "t": times * _PATHS,
     }
     cut = states[:, :_PATHS].swapaxes(0, 1)
@@ -52,7 +54,7 @@ def _states(ctx: Context, eq: Equation, edges: torch.Tensor) -> np.ndarray:
     rows = _ROWS[ctx.effort]
     rng = np.random.default_rng([ctx.seed, 99])
     x = torch.tensor(np.asarray(eq.law(eq.span[0]).sample(rows, rng)), dtype=ctx.dtype, device=ctx.device)
-    fine = grid(eq.span, 2 * _PARTS, ctx.dtype, ctx.device)
+    fine = grid(eq.span, 2 * (len(edges) - 1), ctx.dtype, ctx.device)
     path: Any = None
     if ctx.subject.kind == "sde":
         path = BrownianPath.sample(fine.tolist(), rows, eq.channels, ctx.seed & 0xFFFFFFFF, ctx.dtype, ctx.device)

@@ -95,13 +95,13 @@ def projected_cdf(law: Any, direction: np.ndarray, x: np.ndarray) -> np.ndarray:
 def tail_row(name: str, u: np.ndarray, u_coarse: np.ndarray, sample: TerminalSample, alpha: float) -> Row:
     """The share of the sample beyond the 1 % quantile; u (N,) is the exact CDF at the sample. Exact binomial bound."""
     n = u.size
-    value = float(np.mean(u < _TAIL)) - _TAIL if np.isfinite(u).all() else math.nan
-    critical = max(
-        float(sps.binom.isf(alpha / 2, n, _TAIL)) / n - _TAIL, _TAIL - float(sps.binom.ppf(alpha / 2, n, _TAIL)) / n
-    )
+    share = float(np.mean(u < _TAIL)) if np.isfinite(u).all() else math.nan
+    above = float(sps.binom.isf(alpha / 2, n, _TAIL)) / n - _TAIL
+    below = _TAIL - float(sps.binom.ppf(alpha / 2, n, _TAIL)) / n
+    critical = below if share < _TAIL else above
     allowance = sample.excuse * abs(float(np.mean(u < _TAIL)) - float(np.mean(u_coarse < _TAIL)))
     power = 2.33 * math.sqrt(_TAIL * (1 - _TAIL) / n)
-    return Row(name, abs(value), critical, critical + power, allowance, alpha)
+    return Row(name, abs(share - _TAIL), critical, critical + power, allowance, alpha)
 
 
 def kolmogorov_row(name: str, u: np.ndarray, u_coarse: np.ndarray, sample: TerminalSample, alpha: float) -> Row:

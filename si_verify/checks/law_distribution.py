@@ -58,8 +58,8 @@ def statistics(ctx: Context, sample: TerminalSample, alpha: float, stream: int) 
 
 CHECK = Check(
     name="law-distribution",
-    claim="Started from ρ at one end of time, the sampler ends distributed as ρ at the other: projections by exact CDF, "
-    "log density, kernel discrepancy (arXiv:2303.08797, Theorems 2.6 to 2.9)",
+    claim="Started from ρ at one end of time, the sampler ends distributed as ρ at the other: projections by exact "
+    "CDF, log density, kernel discrepancy (arXiv:2303.08797, Theorems 2.6 to 2.9)",
     kinds=frozenset({"sde", "ode"}),
     measure=measure,
     problems={

@@ -8,7 +8,6 @@ from si_verify.check import Check, Context
 from si_verify.law_statistics import Row, moment_functions, moment_row, projected_cdf, tail_row
 from si_verify.measurement import Data, Measurement, Outcome
 from si_verify.stats import split
-from si_verify.subject import Subject
 from si_verify.terminal_sample import TerminalSample, draw, family_member
 
 _ROWS = (4096, 16384, 65536)
@@ -62,10 +61,6 @@ def picture(rows: list[Row], label: str) -> Data:
     )
 
 
-def applies(subject: Subject, problem: object) -> bool:
-    return True
-
-
 CHECK = Check(
     name="law-moments",
     claim="Started from ρ at one end of time, the sampler ends with the means, covariances, mode weights and tails of "
@@ -77,7 +72,6 @@ CHECK = Check(
         "standard": "order and sde-ok and mixture and not costly and not high-dimensional",
         "full": "sde-ok and not costly",
     },
-    applies=applies,
     statistical=True,
     tags=frozenset({"law", "sampling"}),
     cost=1.0,

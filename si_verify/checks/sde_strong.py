@@ -8,6 +8,7 @@ measured on sampled paths instead, with the sampling error in its interval.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -79,7 +80,7 @@ def _sampled(
     path = BrownianPath.sample(fine, rows, eq.channels, seed, dtype=ctx.dtype, device=ctx.device)
     initial = start_law(eq)
     start = torch.tensor(initial.sample(rows, np.random.default_rng(seed)), dtype=ctx.dtype, device=ctx.device)
-    parts = list(zip(fine, fine[1:], strict=False))
+    parts = list(pairwise(fine))
     increments, areas = (
         torch.stack([ask(a, b) for a, b in parts], dim=1).double().cpu().numpy() for ask in (path, path.area)
     )

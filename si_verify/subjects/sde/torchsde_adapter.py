@@ -32,7 +32,7 @@ def _noise_class(torchsde: Any) -> type:
     class _Noise(torchsde.BaseBrownian):  # type: ignore[misc]
         """torchsde's Brownian interface over ``brownian(t0, t1)`` and, for U, ``brownian.area``."""
 
-        __slots__ = ("brownian", "like", "levy", "sign")
+        __slots__ = ("brownian", "levy", "like", "sign")
 
         def __init__(self, brownian: Any, like: torch.Tensor, levy: str, sign: float) -> None:
             super().__init__()

@@ -6,6 +6,4 @@ from si_verify.subjects.sde.torchsde_adapter import subject
 
 _NOISE = ("additive", "diagonal", "scalar", "general")
 
-SUBJECT = subject(
-    "torchsde/heun", "heun", "stratonovich", 1.0, 1.0, _NOISE, exceptions={"general": 0.5}
-)
+SUBJECT = subject("torchsde/heun", "heun", "stratonovich", 1.0, 1.0, _NOISE, exceptions={"general": 0.5})
