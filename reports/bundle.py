@@ -15,7 +15,7 @@ def vega() -> str:
     """Vega, Vega-Lite and Vega-Embed (with its expression interpreter: no ``eval``) as one script."""
     import vl_convert
 
-    return _inline(vl_convert.javascript_bundle())
+    return _inline(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
 def _static(name: str) -> str:

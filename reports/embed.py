@@ -42,17 +42,46 @@ def results_table(results: Sequence[Result], own: dict[int, list[int]], which: S
     s = Strings()
     rows = [
         [
-            printable(r.id), s(r.check), s(r.claim), s(r.subject), s(r.kind or "other"), s(r.problem), s(r.dtype),
-            s(r.device), str(r.seed), r.alpha if math.isfinite(r.alpha) else 0, s(r.verdict.value), s(r.reason),
+            printable(r.id),
+            s(r.check),
+            s(r.claim),
+            s(r.subject),
+            s(r.kind or "other"),
+            s(r.problem),
+            s(r.dtype),
+            s(r.device),
+            str(r.seed),
+            r.alpha if math.isfinite(r.alpha) else 0,
+            s(r.verdict.value),
+            s(r.reason),
             s(safe_link(r.link)),
-            [[s(m.name), _number(m.value), _number(m.bound), 0 if m.relation == "at_most" else 1, s(m.origin), s(m.why),
-              [_number(v) for v in m.interval] if m.interval else 0, _number(m.margin), _number(m.detectable),
-              _number(m.confidence), s(m.unit), s(m.verdict.value if m.verdict else "")] for m in r.measurements],
-            [s(n) for n in r.notes], [s(t) for t in r.tags], s(json.dumps(r.claims, default=str)) if r.claims else -1,
-            round(r.seconds, 3) if math.isfinite(r.seconds) else 0, printable(r.reproduce), printable(r.traceback),
+            [
+                [
+                    s(m.name),
+                    _number(m.value),
+                    _number(m.bound),
+                    0 if m.relation == "at_most" else 1,
+                    s(m.origin),
+                    s(m.why),
+                    [_number(v) for v in m.interval] if m.interval else 0,
+                    _number(m.margin),
+                    _number(m.detectable),
+                    _number(m.confidence),
+                    s(m.unit),
+                    s(m.verdict.value if m.verdict else ""),
+                ]
+                for m in r.measurements
+            ],
+            [s(n) for n in r.notes],
+            [s(t) for t in r.tags],
+            s(json.dumps(r.claims, default=str)) if r.claims else -1,
+            round(r.seconds, 3) if math.isfinite(r.seconds) else 0,
+            printable(r.reproduce),
+            printable(r.traceback),
             [s(f"{e.module} {e.version} · {e.path} · sha256 {e.sha256[:16]}") for e in r.evidence],
-            own.get(i, []), which[i],
+            own.get(i, []),
+            which[i],
         ]
         for i, r in enumerate(results)
-    ]  # fmt: skip
+    ]
     return {"strings": s.table, "rows": rows}

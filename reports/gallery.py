@@ -60,19 +60,43 @@ def _drawing(drawer: Drawer | None, sheets: Sequence[Sheet]) -> tuple[Drawing | 
         return None, f"Not drawn: {type(error).__name__}: {error}"
 
 
+def _label(sheet: Sheet) -> str:
+    label = sheet.data.meta.get("label")
+    return label if isinstance(label, str) else ""
+
+
+def _names(series: Sequence[Sheet]) -> list[str]:
+    """Names of the curves, all different: the subjects where those differ, the labels where these do."""
+    subjects, labels = [s.result.subject for s in series], [_label(s) for s in series]
+    if len(set(labels)) <= 1:
+        names = subjects
+    elif len(set(subjects)) <= 1 and all(labels):
+        names = labels
+    else:
+        names = [f"{s} · {x}" if x else s for s, x in zip(subjects, labels, strict=True)]
+    names = [printable(n) for n in names]
+    return [f"{n} ({i + 1})" if names.count(n) > 1 else n for i, n in enumerate(names)]
+
+
+def _title(drawer: Drawer | None, series: Sequence[Sheet]) -> str:
+    """The sheets' common title, with their common label if the title does not say it."""
+    titles, labels = {s.data.title for s in series}, {_label(s) for s in series}
+    title = titles.pop() if len(titles) == 1 or drawer is None else drawer.heading
+    label = labels.pop() if len(labels) == 1 else ""
+    return f"{title}, {label}" if label and label not in title else title
+
+
 def _plate(gallery: Gallery, drawer: Drawer | None, sheets: Sequence[Sheet], owners: Sequence[int]) -> int:
     drawing, trouble = _drawing(drawer, sheets)
     lead = sheets[0]
     notes = list(drawing.notes) if drawing else [trouble] if trouble else []
     notes += list(dict.fromkeys(str(n) for s in sheets if isinstance(n := s.data.meta.get("note"), str)))
     series = [s for s in sheets if s.data.kind == lead.data.kind]
-    names = [s.label for s in series]
-    if len(set(names)) < len(names):
-        names = [f"{n} ({i + 1})" if names.count(n) > 1 else n for i, n in enumerate(names)]
+    names = _names(series)
     captions = list(drawing.captions) if drawing else []
     plate: dict[str, Any] = {
         "kind": lead.data.kind,
-        "title": printable(lead.data.title),
+        "title": printable(_title(drawer, series)),
         "check": lead.result.check,
         "problem": lead.result.problem,
         "dtype": lead.result.dtype,
@@ -128,6 +152,30 @@ def _interleave(groups: list[tuple[int, str, int]]) -> list[int]:
     return [plate for *_, plate in sorted(ranked)]
 
 
+def _quantity(sheet: Sheet) -> str:
+    """What two sheets must agree on to be comparable on one pair of axes."""
+    return "|".join(str(sheet.data.meta.get(n, "")) for n in ("quantity", "x_label"))
+
+
+def _own(gallery: Gallery, known: Mapping[str, Drawer], number: int, sheets: Sequence[Sheet]) -> list[list[Sheet]]:
+    """The plates of one result; returns the groups of sheets that comparisons across subjects may use."""
+    groups: dict[tuple[str, ...], list[Sheet]] = defaultdict(list)
+    companions = {k for s in sheets if (d := known.get(s.data.kind)) for k in d.companions if k == "samples-2d"}
+    for sheet in sheets:
+        drawer = known.get(sheet.data.kind)
+        if sheet.data.kind in companions:
+            continue
+        own = "" if drawer and drawer.overlay else str(sheet.index)
+        groups[(sheet.data.kind, _quantity(sheet), own)].append(sheet)
+    for (kind, *_), members in groups.items():
+        drawer = known.get(kind)
+        with_it = [s for s in sheets if drawer and s.data.kind in drawer.companions]
+        for chunk in _chunks(members):
+            plate = _plate(gallery, drawer, [*chunk, *with_it], [number] * len(chunk))
+            gallery.own.setdefault(number, []).append(plate)
+    return list(groups.values())
+
+
 def build(results: Sequence[Result]) -> Gallery:
     """Every picture of a page. ``results`` are in the page's order; plates refer to them by index."""
     gallery = Gallery()
@@ -137,32 +185,32 @@ def build(results: Sequence[Result]) -> Gallery:
     shared: dict[tuple[str, ...], list[tuple[int, Sheet]]] = defaultdict(list)
     sections: dict[str, list[tuple[int, str, int]]] = defaultdict(list)
     for number in order:
-        of_result = sheets.get(number, [])
-        companions = {k for s in of_result if (d := known.get(s.data.kind)) for k in d.companions}
-        for sheet in of_result:
-            kind = sheet.data.kind
-            drawer = known.get(kind)
-            if kind == "samples-2d" and kind in companions:
+        for group in _own(gallery, known, number, sheets.get(number, [])):
+            drawer = known.get(group[0].data.kind)
+            r = results[number]
+            if drawer is None:
                 continue
-            with_it = [s for s in of_result if drawer and s.data.kind in drawer.companions]
-            plate = _plate(gallery, drawer, [sheet, *with_it], [number])
-            gallery.own.setdefault(number, []).append(plate)
-            if drawer and drawer.overlay:
-                r = sheet.result
-                key = (kind, r.check, r.problem, r.dtype, r.device, str(sheet.data.meta.get("quantity", "")))
-                shared[(*key, "" if kind != "convergence" else str(sheet.data.meta.get("x_label", "")))].append(
-                    (number, sheet)
+            if not drawer.overlay:
+                plate = next(p for p in gallery.own[number] if gallery.plates[p]["sheets"][0][0] == group[0].index)
+                sections[drawer.kind].append((SPELLINGS[r.verdict].severity, r.problem, plate))
+                continue
+            for sheet in group:
+                label = str(sheet.data.meta.get("label", ""))
+                shared_key = (
+                    drawer.kind,
+                    r.check,
+                    r.problem,
+                    r.dtype,
+                    r.device,
+                    _quantity(sheet),
+                    sheet.data.title,
+                    label,
                 )
-            elif drawer:
-                sections[kind].append((SPELLINGS[sheet.result.verdict].severity, sheet.result.problem, plate))
+                shared[shared_key].append((number, sheet))
     for key, members in shared.items():
         for chunk in _chunks(members):
             worst = min(SPELLINGS[s.result.verdict].severity for _, s in chunk)
-            if len(chunk) == 1:
-                number, sheet = chunk[0]
-                plate = next(p for p in gallery.own[number] if gallery.plates[p]["sheets"][0][0] == sheet.index)
-            else:
-                plate = _plate(gallery, known[key[0]], [s for _, s in chunk], [n for n, _ in chunk])
+            plate = _plate(gallery, known[key[0]], [s for _, s in chunk], [n for n, _ in chunk])
             sections[key[0]].append((worst, key[2], plate))
     gallery.sections = [
         {"kind": kind, "heading": d.heading, "lead": d.lead, "plates": _interleave(sections[kind])}

@@ -33,16 +33,20 @@ def _short(record: Record) -> str:
 
 def _scope(record: Record) -> str:
     r = record.results
-    return " · ".join(
-        plural(len({getattr(x, name) for x in r}), name) for name in ("subject", "check", "problem")
-    )
+    return " · ".join(plural(len({getattr(x, name) for x in r}), name) for name in ("subject", "check", "problem"))
 
 
 def machine_facts(record: Record) -> Facts:
     """What a page says about where a record comes from."""
     h = record.header
-    own = (("device", h.device), ("profile", h.profile), ("seed", str(h.seed)), ("commit", h.commit or "not a repository"),
-           ("selection", h.select or "everything"), ("command", h.command))  # fmt: skip
+    own = (
+        ("device", h.device),
+        ("profile", h.profile),
+        ("seed", str(h.seed)),
+        ("commit", h.commit or "not a repository"),
+        ("selection", h.select or "everything"),
+        ("command", h.command),
+    )
     evidence = {(e.module, e.sha256): e for r in record.results for e in r.evidence}
     return Facts(
         short=_short(record),

@@ -36,9 +36,15 @@ def _environment() -> Environment:
         "number": wording.number,
         "duration": wording.duration,
         "link": wording.safe_link,
+        "broken": summary.broken,
         "anchor": lambda identity: wording.anchor(wording.printable(identity)),
     }
-    env.globals |= {"plural": wording.plural, "spelling": wording.SPELLINGS, "V": Verdict, "filter_href": matrix.filter_href}
+    env.globals |= {
+        "plural": wording.plural,
+        "spelling": wording.SPELLINGS,
+        "V": Verdict,
+        "filter_href": matrix.filter_href,
+    }
     return env
 
 
@@ -65,23 +71,27 @@ def render(records: Sequence[Record]) -> str:
         "verdicts": {v.value: [s.name, s.symbol, s.severity] for v, s in wording.SPELLINGS.items()},
         "records": [f"{r.header.device} · {r.header.created}" for r in records],
     }
-    return _environment().get_template("report.html.j2").render(
-        records=records,
-        results=results,
-        headline=summary.headline(records),
-        counts=summary.counts(results),
-        failed=summary.grouped(results, Verdict.FAILED),
-        max_groups=MAX_GROUPS,
-        by_reason={v: summary.by_reason(results, v) for v in wording.SPELLINGS},
-        matrices=matrix.matrices(results),
-        sections=pictures.sections,
-        dropped=pictures.dropped,
-        machine=[machine_facts(r) for r in records],
-        seconds=sum(r.seconds for r in results),
-        policy=bundle.policy(),
-        styles=Markup(bundle.styles()),
-        vega=Markup(bundle.vega()),
-        app=Markup(bundle.app()),
-        payload=Markup(embed_json(payload)),
-        data=[Markup(embed_json(d)) for d in pictures.data],
-    )  # fmt: skip
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            records=records,
+            results=results,
+            headline=summary.headline(records),
+            counts=summary.counts(results),
+            failed=summary.grouped(results, Verdict.FAILED),
+            max_groups=MAX_GROUPS,
+            by_reason={v: summary.by_reason(results, v) for v in wording.SPELLINGS},
+            matrices=matrix.matrices(results),
+            sections=pictures.sections,
+            dropped=pictures.dropped,
+            machine=[machine_facts(r) for r in records],
+            seconds=sum(r.seconds for r in results),
+            policy=bundle.policy(),
+            styles=Markup(bundle.styles()),
+            vega=Markup(bundle.vega()),
+            app=Markup(bundle.app()),
+            payload=Markup(embed_json(payload)),
+            data=[Markup(embed_json(d)) for d in pictures.data],
+        )
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from reports.wording import SPELLINGS, plural
 from si_verify.gate import Verdict
-from si_verify.record import Record, Result
+from si_verify.record import MeasurementRow, Record, Result
 
 BAD = (Verdict.FAILED, Verdict.UNEXPECTED_PASS, Verdict.ERROR)
 
@@ -48,7 +48,8 @@ def _incomplete(records: Sequence[Record]) -> list[str]:
         planned = sum(r.header.planned for r in records)
         sentences.append(f"The run is incomplete: {missing:,} of {plural(planned, 'planned case')} have no result.")
     if damaged:
-        sentences.append(f"{plural(damaged, 'line')} of the record could not be read and {'is' if damaged == 1 else 'are'} left out.")  # fmt: skip
+        verb = "is" if damaged == 1 else "are"
+        sentences.append(f"{plural(damaged, 'line')} of the record could not be read and {verb} left out.")
     return sentences
 
 
@@ -87,6 +88,12 @@ def worst_margin(result: Result) -> float:
         return math.inf
     margins = [math.inf if math.isnan(m.margin) else m.margin for m in result.measurements if m.bound is not None]
     return max(margins, default=0.0)
+
+
+def broken(result: Result) -> list[MeasurementRow]:
+    """The measurements that violate their bounds, worst first."""
+    failed = [m for m in result.measurements if m.verdict is Verdict.FAILED]
+    return sorted(failed, key=lambda m: math.inf if math.isnan(m.margin) else m.margin, reverse=True)
 
 
 def grouped(results: Sequence[Result], verdict: Verdict) -> list[Group]:

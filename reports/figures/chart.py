@@ -23,27 +23,39 @@ def superscript(exponent: str) -> str:
 
 
 _EXPONENT = "round(log(datum.value) / LN10)"
-# Between powers of ten a label only crowds the axis; an axis shorter than that shows its few numbers plainly.
-POWER_LABEL = (
-    f"abs(log(datum.value) / LN10 - {_EXPONENT}) < 0.001"
-    f" ? (abs({_EXPONENT}) < 3 ? format(datum.value, '~g') : '10' + {superscript(_EXPONENT)})"
-    " : (datum.value >= 0.01 && datum.value < 1000 ? format(datum.value, '~g') : format(datum.value, '.0e'))"
-)
+_IS_POWER = f"abs(log(datum.value) / LN10 - {_EXPONENT}) < 0.001"
+_PLAIN = "datum.value >= 0.001 && datum.value < 10000 ? format(datum.value, '~g') : format(datum.value, '.0e')"
+_LEADING = "round(datum.value / pow(10, floor(log(datum.value) / LN10 + 0.001)))"
 
 
-def log_axis(title: str | None, **options: Any) -> alt.Axis:
-    """An axis labelled in powers of ten."""
-    return alt.Axis(title=title, labelExpr=POWER_LABEL, labelOverlap="greedy", **{"tickCount": 6, **options})
+def _power_label(scale: str) -> str:
+    """Vega expression: powers of ten; on an axis too short for two of them also 2 and 5, since none would be left."""
+    power = f"(abs({_EXPONENT}) < 3 ? format(datum.value, '~g') : '10' + {superscript(_EXPONENT)})"
+    short = f"domain('{scale}')[1] / domain('{scale}')[0] < 60 && ({_LEADING} == 2 || {_LEADING} == 5)"
+    return f"{_IS_POWER} ? {power} : {short} ? ({_PLAIN}) : ''"
+
+
+def log_axis(title: str | None, scale: str) -> alt.Axis:
+    """An axis labelled in powers of ten, with grid lines only there; ``scale`` is ``x`` or ``y``."""
+    grid = alt.condition(_IS_POWER, alt.value(1), alt.value(0))
+    return alt.Axis(
+        title=title,
+        labelExpr=_power_label(scale),
+        labelOverlap="greedy",
+        tickCount=8,
+        gridOpacity=grid,
+        tickOpacity=grid,
+    )
 
 
 def log_x(field: str, title: str) -> alt.X:
     """Logarithmic x of a column."""
-    return alt.X(f"{field}:Q", scale=alt.Scale(type="log", nice=False, padding=12), axis=log_axis(title))
+    return alt.X(f"{field}:Q", scale=alt.Scale(type="log", nice=False, padding=12), axis=log_axis(title, "x"))
 
 
 def log_y(field: str, title: str | None) -> alt.Y:
     """Logarithmic y of a column, its title written above the axis by the page."""
-    return alt.Y(f"{field}:Q", scale=alt.Scale(type="log", nice=False, padding=12), axis=log_axis(title))
+    return alt.Y(f"{field}:Q", scale=alt.Scale(type="log", nice=False, padding=12), axis=log_axis(title, "y"))
 
 
 def focus() -> alt.Parameter:

@@ -26,8 +26,12 @@ def _spec(sampled: bool) -> dict[str, Any]:
     if sampled:
         steps = rows.transform_filter("isValid(datum.sampled)").transform_calculate(height="datum.sampled")
         layers.append(steps.encode(x=x, y=y).mark_line(interpolate="step", strokeWidth=1.25, style="sampled-line"))
-    panels = alt.layer(*layers).properties(height=110).facet(
-        facet=alt.Facet("t:O", header=T_HEADER), columns=3).resolve_scale(y="independent")  # fmt: skip
+    panels = (
+        alt.layer(*layers)
+        .properties(height=110)
+        .facet(facet=alt.Facet("t:O", header=T_HEADER), columns=3)
+        .resolve_scale(y="independent")
+    )
     return specification(panels)
 
 

@@ -24,15 +24,21 @@ def _spec(samples: bool) -> dict[str, Any]:
         .transform_filter("datum.kind == 'density-2d' && datum.exact >= 0")
         .transform_joinaggregate(top="max(exact)", groupby=["t"])
         .transform_calculate(
-            share="datum.exact / datum.top", x0="datum.x - dx / 2", x1="datum.x + dx / 2",
-            y0="datum.y - dy / 2", y1="datum.y + dy / 2")
+            share="datum.exact / datum.top",
+            x0="datum.x - dx / 2",
+            x1="datum.x + dx / 2",
+            y0="datum.y - dy / 2",
+            y1="datum.y + dy / 2",
+        )
         .transform_filter("datum.share > 0.004")
         .mark_rect(style="cell")
         .encode(x=x, x2="x1:Q", y=y, y2="y1:Q", color=alt.Color("share:Q", legend=None, scale=alt.Scale(domain=[0, 1])))
-    )  # fmt: skip
+    )
     layers: list[alt.Chart] = [cells]
     if samples:
-        dots = alt.Chart(MAIN).transform_filter("datum.kind == 'samples-2d'").mark_point(style="sample-dot", filled=True)
+        dots = (
+            alt.Chart(MAIN).transform_filter("datum.kind == 'samples-2d'").mark_point(style="sample-dot", filled=True)
+        )
         layers.append(dots.encode(x=alt.X("x:Q", axis=plain), y=alt.Y("y:Q", axis=plain)))
     size = [alt.param(name="dx", value=0.1), alt.param(name="dy", value=0.1)]
     panels = alt.layer(*layers).facet(facet=alt.Facet("t:O", header=T_HEADER), columns=3).add_params(*size)
@@ -50,7 +56,9 @@ def _draw(sheets: Sequence[Sheet]) -> Drawing:
     return Drawing(
         spec=_spec(samples),
         params={"dx": _spacing(reals(data, "x")) * 1.04, "dy": _spacing(reals(data, "y")) * 1.04},
-        notes=["Shade: the closed form, as a share of its maximum at that t." + (" Dots: the samples." if samples else "")],
+        notes=[
+            "Shade: the closed form, as a share of its maximum at that t." + (" Dots: the samples." if samples else "")
+        ],
         shape="square-panels",
         panels=max(1, len(times(data))),
     )

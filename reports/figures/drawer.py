@@ -1,7 +1,7 @@
 """Drawer: what turns Data of one kind into a Vega-Lite specification, and the Drawing that it makes.
 
-A specification names its data (``main``, or a table of ``Drawing.tables``) and never holds it: the page joins the two in
-the browser, so that a thousand pictures share a few specifications and each column is embedded once.
+A specification names its data (``main``, or a table of ``Drawing.tables``) and never holds it: the page joins the two
+in the browser, so that a thousand pictures share a few specifications and each column is embedded once.
 """
 
 from __future__ import annotations
@@ -21,22 +21,17 @@ class Sheet:
     data: DataRow
     index: int
 
-    @property
-    def label(self) -> str:
-        """The curve's name where several results share a picture."""
-        extra = self.data.meta.get("label")
-        return f"{self.result.subject} · {extra}" if isinstance(extra, str) and extra else self.result.subject
-
 
 @dataclass(frozen=True)
 class Drawing:
     """
-    spec      Vega-Lite, without data; rows of ``main`` carry every column plus ``series`` (the sheet's label)
+    spec      Vega-Lite, without data; rows of ``main`` carry every column plus ``series``, the curve's name
     captions  one short text per sheet, shown in the legend
     tables    small derived tables, by the name the specification uses
     params    values of the specification's parameters, so that the specification itself can be shared
     notes     sentences under the picture
-    shape     "curve" (wide, low), "square", or "panels" (small multiples over the column named by ``panel``)
+    shape     "curve", "tall", "square", "rows" (a row per statistic), "panels" or "square-panels": one per t
+    panels    number of panels or rows
     """
 
     spec: Mapping[str, Any]

@@ -10,6 +10,8 @@ from reports.figures.chart import MAIN, by_series, by_shape, dimmed, log_y
 from reports.figures.columns import meta_text
 from reports.figures.drawer import Sheet
 
+MAX_JOINED = 120
+
 
 def error_layers(x: alt.X, place: str, keep: str, line: bool, bound: bool, quantity: str) -> list[alt.Chart]:
     """Layers of one picture.
@@ -21,10 +23,12 @@ def error_layers(x: alt.X, place: str, keep: str, line: bool, bound: bool, quant
     layers: list[alt.Chart] = []
     if bound:
         held = rows.transform_filter("datum.bound > 0").encode(
-            x=x, y=alt.Y("bound:Q"), color=by_series(), detail="series:N", order=alt.Order("place:Q"))  # fmt: skip
+            x=x, y=alt.Y("bound:Q"), color=by_series(), detail="series:N", order=alt.Order("place:Q")
+        )
         layers.append(held.mark_line(strokeDash=[4, 4], strokeWidth=1, opacity=dimmed(0.75)))
     seen = rows.transform_filter("datum.error > 0").encode(
-        x=x, y=log_y("error", f"error of the {quantity}" if quantity else "error"), color=by_series(), detail="series:N")  # fmt: skip
+        x=x, y=log_y("error", f"error of the {quantity}" if quantity else "error"), color=by_series(), detail="series:N"
+    )
     if line:
         layers.append(seen.mark_line(strokeWidth=1.5, opacity=dimmed(0.9)).encode(order=alt.Order("place:Q")))
     size = 26 if line else 14
@@ -36,10 +40,10 @@ def error_layers(x: alt.X, place: str, keep: str, line: bool, bound: bool, quant
 
 
 def one_per_place(sheets: Sequence[Sheet], column: str) -> bool:
-    """True if no curve has two points at one coordinate, so that a line through them is honest."""
+    """True if no curve has two points at one coordinate, nor so many that they are a cloud: a line is then honest."""
     for sheet in sheets:
         values = [v for v in sheet.data.columns[column] if v is not None]
-        if len(values) != len(set(map(str, values))):
+        if len(values) > MAX_JOINED or len(values) != len(set(map(str, values))):
             return False
     return True
 

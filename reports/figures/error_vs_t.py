@@ -13,18 +13,27 @@ from reports.figures.columns import gap_note, times
 from reports.figures.drawer import Drawer, Drawing, Sheet
 from reports.figures.error_curve import error_layers, has_bound, one_per_place, quantity_of
 
-_END = 15  # u = log10(t/(1−t)) is cut at ±15: beyond it float64 has no other t than the end itself
+_END = 15  # u = log10(t/(1−t)) is cut at ±15: beyond it 1 − t is below the spacing of float64
 _PLACE = f"datum.t <= 0 ? -{_END} : datum.t >= 1 ? {_END} : clamp(log(datum.t / (1 - datum.t)) / LN10, -{_END}, {_END})"
 _LABEL = (
-    f"datum.value == 0 ? '½' : datum.value <= -{_END} ? '0' : datum.value >= {_END} ? '1' : datum.value != round(datum.value)"
-    f" ? '' : datum.value < 0 ? '10' + {superscript('datum.value')} : '1−10' + {superscript('(-datum.value)')}"
+    f"datum.value == 0 ? '½' : datum.value <= -{_END} ? '0' : datum.value >= {_END} ? '1'"
+    f" : datum.value != round(datum.value) ? '' : datum.value < 0 ? '10' + {superscript('datum.value')}"
+    f" : '1−10' + {superscript('(-datum.value)')}"
 )
 
 
 @cache
 def _spec(ends: bool, line: bool, bound: bool, quantity: str) -> dict[str, Any]:
     if ends:
-        axis = alt.Axis(title="t", labelExpr=_LABEL, tickMinStep=1, tickCount=10, labelOverlap="greedy", grid=False)
+        axis = alt.Axis(
+            title="t",
+            labelExpr=_LABEL,
+            tickMinStep=1,
+            tickCount=10,
+            labelOverlap="greedy",
+            labelSeparation=10,
+            grid=False,
+        )
         x = alt.X("place:Q", scale=alt.Scale(nice=False, zero=False, padding=10), axis=axis)
     else:
         x = alt.X("place:Q", scale=alt.Scale(domain=[0, 1], padding=6), axis=alt.Axis(title="t", grid=False))

@@ -27,7 +27,7 @@ def _spec(x_label: str, log: bool, line: bool, bound: bool, quantity: str) -> di
 
 def _draw(sheets: Sequence[Sheet]) -> Drawing:
     distances = [d for s in sheets for d in reals(s.data, "distance")]
-    log = bool(distances) and min(distances) > 0 and max(distances) / min(distances) > 2000
+    log = bool(distances) and min(distances) > 0 and max(distances) > 1e3 * max(1.0, min(distances))
     notes = gap_note([s.data for s in sheets])
     if has_bound(sheets):
         notes.insert(0, "Dashed: the bound.")

@@ -19,7 +19,7 @@ def _spec() -> dict[str, Any]:
         .transform_filter("isValid(datum.value) && datum.bound > 0")
         .transform_calculate(share="max(abs(datum.value) / datum.bound, 0.001)", seen="datum.detectable / datum.bound")
     )
-    x = alt.X("share:Q", scale=alt.Scale(type="log", nice=False, padding=14), axis=log_axis("share of the bound"))
+    x = alt.X("share:Q", scale=alt.Scale(type="log", nice=False, padding=14), axis=log_axis("share of the bound", "x"))
     y = alt.Y("statistic:N", sort=None, axis=alt.Axis(title=None, labelLimit=150, grid=True, ticks=False, domain=False))
     offset = alt.YOffset("series:N", sort=None, scale=series_scale())
     limit = alt.Chart(alt.NamedData(name="limit")).encode(x="share:Q")
@@ -27,7 +27,9 @@ def _spec() -> dict[str, Any]:
     base = rows.encode(y=y, yOffset=offset, color=by_series())
     layers = [
         limit.mark_rule(strokeWidth=1.2, style="limit"),
-        base.transform_filter("datum.seen > 0").encode(x="seen:Q").mark_tick(thickness=1.5, size=9, opacity=dimmed(0.7)),
+        base.transform_filter("datum.seen > 0")
+        .encode(x="seen:Q")
+        .mark_tick(thickness=1.5, size=9, opacity=dimmed(0.7)),
         base.encode(x=x, shape=by_shape(), tooltip=tips).mark_point(filled=True, size=52, opacity=dimmed(1)),
     ]
     return specification(alt.layer(*layers).add_params(focus()))
@@ -36,7 +38,9 @@ def _spec() -> dict[str, Any]:
 def _draw(sheets: Sequence[Sheet]) -> Drawing:
     statistics = list(dict.fromkeys(str(v) for s in sheets for v in s.data.columns["statistic"]))
     unbounded = sum(b is None for s in sheets for b in s.data.columns["bound"])
-    notes = ["Right of the line at 1 a statistic violates its bound. Ticks: the smallest effect that would have been seen."]
+    notes = [
+        "Right of the line at 1 a statistic violates its bound. Ticks: the smallest effect that would have been seen."
+    ]
     if unbounded:
         notes.append(f"{unbounded} of the values are shown in the table only: they are not judged.")
     return Drawing(

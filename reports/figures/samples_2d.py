@@ -18,8 +18,11 @@ from reports.figures.drawer import Drawer, Drawing, Sheet
 def _spec() -> dict[str, Any]:
     plain = alt.Axis(title=None, grid=False, tickCount=4)
     scale = alt.Scale(zero=False)
-    dots = alt.Chart(MAIN).mark_point(style="sample-dot", filled=True).encode(
-        x=alt.X("x:Q", scale=scale, axis=plain), y=alt.Y("y:Q", scale=scale, axis=plain))  # fmt: skip
+    dots = (
+        alt.Chart(MAIN)
+        .mark_point(style="sample-dot", filled=True)
+        .encode(x=alt.X("x:Q", scale=scale, axis=plain), y=alt.Y("y:Q", scale=scale, axis=plain))
+    )
     return specification(dots.facet(facet=alt.Facet("t:O", header=T_HEADER), columns=3))
 
 

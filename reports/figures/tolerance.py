@@ -36,11 +36,7 @@ def _spec(bound: bool) -> dict[str, Any]:
 
 
 def _caption(sheet: Sheet) -> str:
-    pairs = [
-        (e / r)
-        for r, e in zip(reals(sheet.data, "rtol"), reals(sheet.data, "error"), strict=False)
-        if r > 0
-    ]
+    pairs = [(e / r) for r, e in zip(reals(sheet.data, "rtol"), reals(sheet.data, "error"), strict=False) if r > 0]
     atol = meta_number(sheet.data, "atol")
     worst = f"worst {number(max(pairs), 2)} × the tolerance" if pairs else ""
     return worst + (f", atol {number(atol)}" if atol is not None else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import altair as alt
@@ -15,7 +16,11 @@ from reports.figures.drawer import Drawer, Drawing, Sheet
 
 @cache
 def _spec(marginals: bool, sampled: bool, x_label: str) -> dict[str, Any]:
-    t = alt.X("t:Q", scale=alt.Scale(nice=False, zero=False), axis=alt.Axis(title="t", grid=False))
+    t = alt.X(
+        "t:Q",
+        scale=alt.Scale(nice=False, zero=False),
+        axis=alt.Axis(title="t", grid=False, values=[0, 0.25, 0.5, 0.75, 1], format="~g"),
+    )
     y = alt.Y("x:Q", scale=alt.Scale(nice=False, zero=False), axis=alt.Axis(title=x_label, grid=False))
     paths = (
         alt.Chart(MAIN)
@@ -39,21 +44,26 @@ def _spec(marginals: bool, sampled: bool, x_label: str) -> dict[str, Any]:
         )
         layers.append(
             ridges.mark_area(style="ridge-area", orient="horizontal", line=False).encode(
-                x="t:Q", x2="ridge:Q", y=y, detail="t:N")
-        )  # fmt: skip
-        layers.append(ridges.mark_line(style="exact-line", strokeWidth=1.25).encode(
-            x="ridge:Q", y=y, detail="t:N", order="x:Q"))  # fmt: skip
+                x="t:Q", x2="ridge:Q", y=y, detail="t:N"
+            )
+        )
         if sampled:
             steps = ridges.transform_filter("isValid(datum.sampled)")
-            layers.append(steps.mark_line(style="sampled-line", strokeWidth=1, interpolate="step").encode(
-                x="sampled_ridge:Q", y=y, detail="t:N", order="x:Q"))  # fmt: skip
+            layers.append(
+                steps.mark_line(style="sampled-line", strokeWidth=1, interpolate="step").encode(
+                    x="sampled_ridge:Q", y=y, detail="t:N", order="x:Q"
+                )
+            )
+        layers.append(
+            ridges.mark_line(style="exact-line", strokeWidth=1.25).encode(x="ridge:Q", y=y, detail="t:N", order="x:Q")
+        )
     return specification(alt.layer(*layers).add_params(alt.param(name="gap", value=0.15)))
 
 
 def _draw(sheets: Sequence[Sheet]) -> Drawing:
     densities = [s.data for s in sheets if s.data.kind == "density-1d"]
     ts = times(densities[0]) if densities else []
-    gap = 0.8 * min((b - a for a, b in zip(ts, ts[1:], strict=False)), default=0.2)
+    gap = 0.7 * min((b - a for a, b in pairwise(ts)), default=0.2)
     notes = ["Each path has the colour of the place where it ends."]
     sampled = bool(densities) and any(v is not None for v in densities[0].columns.get("sampled", ()))
     if densities:

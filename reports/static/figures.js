@@ -20,7 +20,7 @@ function chartConfig() {
   };
   const font = style.fontFamily;
   return {
-    background: null, font, view: { stroke: null }, axis, axisY: { domain: false, ticks: false },
+    background: null, font, view: { stroke: null }, axis, axisX: { labelFlush: true }, axisY: { domain: false, ticks: false },
     header: { labelColor: v('muted'), labelFontSize: 11, titleColor: v('muted'), labelPadding: 4 },
     facet: { spacing: 18 },
     range: {
@@ -28,12 +28,10 @@ function chartConfig() {
       ramp: [v('heat0'), v('heat1'), v('heat2')],
     },
     style: {
-      guide: { stroke: v('muted'), opacity: 0.8 }, 'guide-label': { fill: v('muted'), fontSize: 11 },
-      limit: { stroke: v('failed') },
-      'exact-area': { fill: v('c0'), fillOpacity: 0.18 }, 'exact-line': { stroke: v('c0') },
-      'sampled-line': { stroke: v('c1') }, 'ridge-area': { fill: v('page'), fillOpacity: 0.72 },
-      'sample-dot': { fill: v('ink'), opacity: 0.5, size: 7 },
-      'path-start': { stroke: v('muted'), opacity: 0.7 }, 'path-end': { fill: v('ink'), opacity: 0.85 },
+      guide: { color: v('muted'), opacity: 0.8 }, 'side-note': { color: v('muted'), fontSize: 11 }, limit: { color: v('failed') },
+      'exact-area': { color: v('c0'), fillOpacity: 0.16 }, 'exact-line': { color: v('c0') }, 'sampled-line': { color: v('c1') },
+      'ridge-area': { color: v('c0'), fillOpacity: 0.12 }, 'sample-dot': { color: v('ink'), opacity: 0.55, size: 6 },
+      'path-start': { color: v('muted'), opacity: 0.7 }, 'path-end': { color: v('ink'), opacity: 0.85 },
     },
   };
 }
@@ -55,6 +53,19 @@ function rowsOf(columns, more = {}) {
   return rows;
 }
 
+/** The size of a picture for a width: known before it is drawn, so that nothing moves when it is. */
+function frame(plate, width) {
+  const square = plate.shape === 'square-panels';
+  if (square || plate.shape === 'panels') {
+    const across = Math.max(1, Math.min(plate.panels, Math.floor(width / (square ? 150 : 165))));
+    const free = Math.max(90, Math.floor((width - 8) / across) - (square ? 46 : 20));
+    const side = square ? Math.min(free, 230) : free;
+    return { across, side, height: Math.ceil(plate.panels / across) * ((square ? side : 96) + 42) };
+  }
+  const fixed = { square: Math.min(width, 440), tall: 320, rows: Math.min(620, 50 + 11 * plate.panels) };
+  return { height: fixed[plate.shape] ?? (width < 480 ? 230 : 260) };
+}
+
 /** Put a plate's sizes, series and parameters into a copy of its specification. */
 function specOf(plate, width) {
   const spec = structuredClone(page.specs[plate.spec]);
@@ -65,19 +76,14 @@ function specOf(plate, width) {
     for (const child of Object.values(node)) walk(child);
   })(spec);
   spec.params = (spec.params ?? []).map((p) => (p.name in plate.params ? { ...p, value: plate.params[p.name] } : p));
+  const { height, across, side } = frame(plate, width);
   if (plate.shape.endsWith('panels')) {
-    const square = plate.shape === 'square-panels';
-    const across = Math.max(1, Math.min(plate.panels, Math.floor(width / (square ? 150 : 165))));
-    const side = Math.max(90, Math.floor((width - 8) / across) - (square ? 46 : 20));
     spec.columns = across;
-    spec.spec.width = square ? Math.min(side, 230) : side;
-    spec.spec.height = square ? spec.spec.width : 96;
+    spec.spec.width = side;
+    spec.spec.height = plate.shape === 'panels' ? 96 : side;
   } else {
-    const narrow = width < 480;
-    const side = Math.min(width, 440);
-    spec.width = plate.shape === 'square' ? side : width;
-    spec.height = plate.shape === 'square' ? side : plate.shape === 'tall' ? 320
-      : plate.shape === 'rows' ? Math.min(620, 50 + 11 * plate.panels) : narrow ? 230 : 260;
+    spec.width = plate.shape === 'square' ? height : width;
+    spec.height = height;
     spec.autosize = { type: 'fit', contains: 'padding' };
   }
   spec.datasets = { main: plate.sheets.flatMap(([d, series, kind]) => rowsOf(columnsOf(d).columns, { series, kind })) };
@@ -90,6 +96,7 @@ async function drawPlate(host) {
   const width = Math.floor(host.clientWidth);
   if (!width || state.busy) return;
   state.busy = true;
+  host.style.minHeight = frame(state.plate, width).height + 'px';
   try {
     const spec = specOf(state.plate, width);
     const heavy = spec.datasets.main.length > 1500;
@@ -101,7 +108,6 @@ async function drawPlate(host) {
     state.view = view;
     state.width = width;
     host.dataset.drawn = 'true';
-    host.style.minHeight = '';
   } catch (error) {
     host.textContent = 'This picture could not be drawn (' + error.message + '); its table is below.';
     host.dataset.drawn = 'failed';
@@ -122,7 +128,6 @@ function redraw(changed) {
     if (!host.isConnected) { state.view?.finalize(); drawn.delete(host); continue; }
     if (!state.view || (changed === 'width' && Math.abs(host.clientWidth - state.width) < 2)) continue;
     const box = host.getBoundingClientRect();
-    host.style.minHeight = box.height + 'px';
     if (box.bottom > -400 && box.top < innerHeight + 400) drawPlate(host);
     else onSight.observe(host);
   }
@@ -189,6 +194,7 @@ function plateElement(index, own) {
   if (plate.spec !== undefined) {
     const host = el('div', { class: 'chart', role: 'img', 'aria-label': `${plate.title}, ${plate.problem}: data in the table below` });
     drawn.set(host, { plate });
+    host.style.minHeight = frame(plate, plate.shape.endsWith('panels') ? Math.min(innerWidth - 32, 1136) : 500).height + 'px';
     if (plate.legend) figure.append(legend(plate, host));
     figure.append(host);
     onSight.observe(host);

@@ -44,8 +44,10 @@ function anchorOf(id) {
   return '#r=' + encodeURIComponent(id).replaceAll('%2F', '/');
 }
 
+/** A command that breaks between its options only, with a button that copies it. */
 function command(line) {
-  return el('div', { class: 'command' }, el('code', {}, line),
+  const words = line.split(' --').map((w, i) => [i ? ' ' : '', el('span', {}, (i ? '--' : '') + w)]);
+  return el('div', { class: 'command' }, el('code', {}, words.flat()),
     el('button', { type: 'button', class: 'copy', 'data-copy': true, 'aria-label': 'Copy the command' }, 'Copy'));
 }
 

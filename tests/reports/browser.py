@@ -11,16 +11,25 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 CHROMIUM = next((p for n in ("chromium", "chromium-browser", "google-chrome") if (p := shutil.which(n))), None)
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-pipe", "--hide-scrollbars",
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--remote-debugging-pipe",
+    "--hide-scrollbars",
+)
 
 
 @dataclass
@@ -53,7 +62,9 @@ class Page:
         if method == "Network.requestWillBeSent":
             self.requests.append(p["request"]["url"])
         elif method == "Runtime.exceptionThrown":
-            self.complaints.append(str(p["exceptionDetails"].get("exception", p["exceptionDetails"]).get("description")))
+            self.complaints.append(
+                str(p["exceptionDetails"].get("exception", p["exceptionDetails"]).get("description"))
+            )
         elif method == "Runtime.consoleAPICalled" and p["type"] in ("error", "warning", "assert"):
             self.complaints.append(" ".join(str(a.get("value", a.get("description"))) for a in p["args"]))
         elif method == "Log.entryAdded" and p["entry"]["level"] in ("error", "warning"):
@@ -91,11 +102,14 @@ class Page:
 
     def open(self, path: Path, width: int = 1280, height: int = 900, dark: bool = False, fragment: str = "") -> float:
         """Open a file and wait until the page is ready; the seconds that took."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        )
         self.scheme(dark)
         started = time.monotonic()
+        self.call("Page.navigate", url="about:blank")  # the same address again would not load anew
         self.call("Page.navigate", url=path.as_uri() + fragment)
-        self.wait("document.documentElement?.dataset.ready === 'true'")
+        self.wait("document.documentElement?.dataset.ready === 'true' && location.protocol === 'file:'")
         return time.monotonic() - started
 
     def scheme(self, dark: bool) -> None:
@@ -113,7 +127,8 @@ class Page:
         """Scroll through the whole page, so that every picture in it is drawn."""
         self.js(
             "(async () => { for (const h of document.querySelectorAll('.chart')) { h.scrollIntoView({block: 'center'});"
-            " for (let i = 0; i < 200 && !h.dataset.drawn; i++) await new Promise((r) => setTimeout(r, 20)); } scrollTo(0, 0); })()",
+            " for (let i = 0; i < 200 && !h.dataset.drawn; i++) await new Promise((r) => setTimeout(r, 20)); }"
+            " scrollTo(0, 0); })()",
             timeout=180,
         )
 
@@ -133,8 +148,10 @@ def browser() -> Iterator[Page]:
         shell = f'exec "$0" "$@" 3<&{to_child} 4>&{from_child}'
         process = subprocess.Popen(
             ["bash", "-c", shell, CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
-            pass_fds=(to_child, from_child), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            pass_fds=(to_child, from_child),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         os.close(to_child)
         os.close(from_child)
         page = Page(send, receive)
@@ -158,7 +175,5 @@ def browser() -> Iterator[Page]:
 
 
 def _quietly(action: Callable[[], object]) -> None:
-    try:
+    with suppress(OSError, TimeoutError, RuntimeError):
         action()
-    except (OSError, TimeoutError, RuntimeError, ConnectionError):
-        pass

@@ -1,0 +1,182 @@
+"""The page in headless Chromium: silent on the network and on the console, drawn in light and dark, usable by keyboard."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from reports.render import render
+from tests.reports.browser import Page
+from tests.reports.synthetic import record
+from tests.reports.synthetic_many import many
+
+FAILED = "order/torchdiffeq/dopri8/ring-2d/float64"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(render([record()]), encoding="utf-8")
+    return path
+
+
+def fresh(page: Page) -> Page:
+    page.requests.clear()
+    page.complaints.clear()
+    return page
+
+
+@pytest.mark.parametrize(("dark", "width"), [(False, 1280), (True, 1280), (False, 390)])
+def test_every_picture_is_drawn_with_no_request_and_no_complaint(
+    page: Page, report: Path, tmp_path: Path, dark: bool, width: int
+) -> None:
+    fresh(page).open(report, width=width, dark=dark)
+    page.draw_everything()
+    assert page.js("document.querySelectorAll('.chart').length") > 20
+    assert (
+        page.js(
+            "[...document.querySelectorAll('.chart')].filter((c) => c.dataset.drawn !== 'true').map((c) => c.textContent)"
+        )
+        == []
+    )
+    assert (
+        page.js("[...document.querySelectorAll('.chart')].filter((c) => !c.querySelector('svg, canvas')).length") == 0
+    )
+    page.screenshot(shot := tmp_path / "shot.png")
+    assert struct.unpack(">I", shot.read_bytes()[16:20])[0] >= width
+    assert [u for u in page.requests if u not in ("about:blank", report.as_uri(), "data:,")] == []
+    assert page.complaints == []
+
+
+def test_the_network_counter_and_the_policy_would_see_a_request(page: Page, report: Path, tmp_path: Path) -> None:
+    leaky = tmp_path / "leaky.html"
+    text = report.read_text(encoding="utf-8")
+    leaky.write_text(text.replace("</main>", '<img src="https://leak.invalid/x.png"></main>'), encoding="utf-8")
+    fresh(page).open(leaky)
+    page.wait("document.querySelector('img').complete")
+    assert any("Content Security Policy" in c or "leak.invalid" in c for c in page.complaints)
+
+
+def test_a_script_that_slips_into_the_page_does_not_run(page: Page, report: Path, tmp_path: Path) -> None:
+    slipped = tmp_path / "slipped.html"
+    text = report.read_text(encoding="utf-8")
+    slipped.write_text(text.replace("</main>", "<script>window.pwned = 1</script></main>"), encoding="utf-8")
+    fresh(page).open(slipped)
+    assert page.js("window.pwned === undefined")
+
+
+def test_hostile_names_run_nothing(page: Page, report: Path) -> None:
+    fresh(page).open(report, fragment="#results?q=script")
+    page.js("document.querySelectorAll('#groups details.group').forEach((d) => { d.open = true; })")
+    page.wait("document.querySelectorAll('#groups tr.result').length > 0")
+    page.js("document.querySelectorAll('#groups tr.result').forEach((r) => r.querySelector('button').click())")
+    page.draw_everything()
+    assert page.js("window.pwned === undefined && document.querySelectorAll('main img').length === 0")
+    assert page.js("document.body.textContent.includes('<script>window.pwned=1</script>')")
+
+
+def test_pictures_are_drawn_only_when_they_come_into_sight(page: Page, report: Path) -> None:
+    fresh(page).open(report)
+    page.js("new Promise((r) => setTimeout(r, 400))")
+    drawn, all_ = page.js(
+        "[document.querySelectorAll('.chart[data-drawn]').length, document.querySelectorAll('.chart').length]"
+    )
+    assert drawn < all_ / 2
+
+
+def test_every_picture_has_a_text_table_of_its_data(page: Page, report: Path) -> None:
+    fresh(page).open(report)
+    page.js("document.querySelectorAll('figure.plate details.data').forEach((d) => { d.open = true; })")
+    page.wait(
+        "[...document.querySelectorAll('figure.plate')].every((f) => f.querySelectorAll('table tbody tr').length > 0)"
+    )
+    rows = page.js("document.querySelector('#pictures-law figure.plate table').textContent")
+    assert "energy distance" in rows
+
+
+def test_charts_follow_the_scheme(page: Page, report: Path) -> None:
+    fresh(page).open(report)
+    colour = "document.querySelector('#pictures-convergence .chart svg text')?.getAttribute('fill')"
+    page.js("document.querySelector('#pictures-convergence .chart').scrollIntoView()")
+    page.wait(f"!!{colour}")
+    light = page.js(colour)
+    page.scheme(dark=True)
+    page.wait(f"{colour} !== {light!r} && !!{colour}")
+
+
+def test_a_permalink_opens_its_result(page: Page, report: Path) -> None:
+    fresh(page).open(report, fragment=f"#r={FAILED}")
+    page.wait("document.querySelector('tr.target + tr.under .detail') !== null")
+    assert page.js("document.activeElement.closest('tr').classList.contains('target')")
+    place = page.js("document.querySelector('tr.target').getBoundingClientRect().top")
+    assert 0 <= place < 400
+    assert "--select" in page.js("document.querySelector('tr.target + tr.under code').textContent")
+
+
+def test_a_permalink_holds_under_a_filter_that_hides_it(page: Page, report: Path) -> None:
+    fresh(page).open(report, fragment="#results?verdict=passed")
+    page.wait("document.getElementById('status').textContent.includes(' of ')")
+    page.js(f"location.hash = '#r={FAILED}'")
+    page.wait("document.querySelector('tr.target') !== null")
+
+
+def test_search_and_filter_narrow_the_results(page: Page, report: Path) -> None:
+    fresh(page).open(report)
+    page.js(
+        "(() => { const q = document.getElementById('q'); q.value = 'dopri8 digits'; q.dispatchEvent(new Event('input')); })()"
+    )
+    page.wait("document.getElementById('status').textContent.startsWith('1 of ')")
+    assert page.js("location.hash") == "#results?q=dopri8+digits"
+    page.js("document.getElementById('clear').click()")
+    page.js("document.querySelector('#chips button[value=skipped]').click()")
+    page.wait("document.getElementById('status').textContent.startsWith('6 of ')")
+
+
+def test_the_matrix_leads_to_the_results_of_a_cell(page: Page, report: Path) -> None:
+    fresh(page).open(report)
+    page.js("document.querySelector('.cell[title^=\"torchdiffeq/bosh3 on order\"]').click()")
+    page.wait("document.getElementById('status').textContent.startsWith('3 of ')")
+
+
+def test_the_keyboard_reaches_search_and_opens_a_result(page: Page, report: Path) -> None:
+    fresh(page).open(report)
+    page.key("/", "Slash", 191, "/")
+    assert page.js("document.activeElement.id") == "q"
+    assert page.js("document.getElementById('q').value") == ""
+    page.js("document.querySelector('#groups summary').focus()")
+    page.key("Enter", "Enter", 13, "\r")
+    page.wait("document.querySelectorAll('#groups tr.result').length > 0")
+    page.js("document.querySelector('#groups tr.result button').focus()")
+    page.key("Enter", "Enter", 13, "\r")
+    page.wait("document.querySelector('#groups tr.under') !== null")
+    assert page.js("document.querySelector('#groups tr.result button').getAttribute('aria-expanded')") == "true"
+
+
+def test_a_command_is_copied_whole(page: Page, report: Path) -> None:
+    fresh(page).open(report)
+    page.js("document.addEventListener('copy', () => { window.copied = String(document.activeElement.value); });")
+    page.js(
+        "navigator.clipboard && (navigator.clipboard.writeText = (t) => { window.copied = t; return Promise.resolve(); })"
+    )
+    page.js("document.querySelector('.failure .copy').click()")
+    page.wait("window.copied !== undefined")
+    failures = {r.reproduce for r in record().failures}
+    assert page.js("window.copied") in failures
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_is_wider_than_the_window(page: Page, report: Path, width: int) -> None:
+    fresh(page).open(report, width=width)
+    page.draw_everything()
+    assert page.js("document.documentElement.scrollWidth") <= width
+
+
+def test_twenty_thousand_results_open_in_under_three_seconds(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "many.html"
+    path.write_text(render([many(20_000)]), encoding="utf-8")
+    seconds = fresh(page).open(path)
+    print(f"20,000 results, {path.stat().st_size / 1e6:.1f} MB: ready after {seconds:.2f} s")
+    assert page.js("document.getElementById('status').textContent").startswith("20,000 results")
+    assert seconds < 3
