@@ -1,0 +1,51 @@
+"""The Adams methods of torchdiffeq (``fixed_adams.py``), whose class declares order 4.
+
+The implicit ones iterate their corrector to ``rtol``; it is set near rounding and the iterations are given room, so
+that the order of the method is seen and not the tolerance of its inner iteration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from si_verify.subject import Claims, Subject
+from si_verify.subjects.ode.torchdiffeq_adapter import MODULES, Velocity, load_fixed, odeint
+
+Tensor = torch.Tensor
+
+
+def _load_implicit(method: str) -> Callable[[], Callable[..., Tensor]]:
+    def load() -> Callable[..., Tensor]:
+        run = odeint()
+
+        def solve(velocity: Velocity, x0: Tensor, times: Tensor) -> Tensor:
+            inner = 64 * torch.finfo(x0.dtype).eps
+            return run(velocity, x0, times, method=method, rtol=inner, atol=inner, options={"max_iters": 50})[-1]
+
+        return solve
+
+    return load
+
+
+def _subject(method: str, load: Callable[[], Callable[..., Tensor]]) -> Subject:
+    return Subject(
+        name=f"torchdiffeq/{method}",
+        kind="ode",
+        load=load,
+        claims=Claims(order=4.0),
+        tags=frozenset({"torchdiffeq", "fixed-step", "multistep"}),
+        modules=MODULES,
+        dtypes=("float64", "float32"),
+        summary=f"torchdiffeq {method}, order 4 claimed",
+    )
+
+
+SUBJECTS = (
+    _subject("explicit_adams", load_fixed("explicit_adams")),
+    # Option max_order counts the corrector: 5 keeps four old slopes, which is the formula of order 4.
+    _subject("explicit_adams-max-order-5", load_fixed("explicit_adams", max_order=5)),
+    _subject("implicit_adams", _load_implicit("implicit_adams")),
+    _subject("fixed_adams", _load_implicit("fixed_adams")),
+)

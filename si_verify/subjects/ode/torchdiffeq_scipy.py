@@ -1,0 +1,17 @@
+"""torchdiffeq's wrapper of SciPy's LSODA (``scipy_solver``): variable order and step, Adams or BDF."""
+
+from __future__ import annotations
+
+from si_verify.subject import Claims, Subject
+from si_verify.subjects.ode.torchdiffeq_adapter import MODULES, load_adaptive
+
+SUBJECT = Subject(
+    name="torchdiffeq/scipy_solver",
+    kind="ode",
+    load=load_adaptive("scipy_solver"),
+    claims=Claims(adaptive=True),
+    tags=frozenset({"torchdiffeq", "adaptive", "scipy"}),
+    modules=(*MODULES, "scipy.integrate"),
+    dtypes=("float64", "float32"),
+    summary="torchdiffeq scipy_solver (LSODA)",
+)
