@@ -17,7 +17,7 @@ COUPLINGS = (
 
 @dataclass(frozen=True)
 class CaseSpec:
-    """Everything that decides a case. `seed` and the other numbers draw means, eigenvectors, weights and the direction of x.
+    """Everything that decides a case; all its numbers together seed means, axes, weights and the direction of x.
 
     log_* are powers of ten: condition of the covariances, their largest eigenvalue (log_scale is of its root),
     smallest weight, and the spread of the means in units of that root. radius: standard deviations from a mean.

@@ -42,7 +42,7 @@ def storages() -> st.SearchStrategy[str]:
 def specs(draw: st.DrawFn, max_work: int | None = None, dtype: str | None = None) -> CaseSpec:
     """A case in the regime of the accuracy claim: K, D to 64, condition to 1e10, 40 σ out, weights to 1e-12.
 
-    max_work bounds K·D³ (full storage) or K·D for every case, where a test must stay short.
+    max_work bounds K·D³ (full storage) or 16·K·D for every case, where a test must stay short.
     """
     coupling = draw(st.sampled_from(COUPLINGS))
     path = draw(st.sampled_from(PATHS.get(coupling, TWO_SIDED)))
@@ -53,7 +53,7 @@ def specs(draw: st.DrawFn, max_work: int | None = None, dtype: str | None = None
     dim, n_components = draw(st.sampled_from(SIZES)), draw(st.sampled_from(SIZES))
     # Elimination costs K·D³ at 500 bits; one case in four may be as large as the claim says.
     limit = min(max_work or 10**8, draw(st.sampled_from([2_000, 20_000, 20_000, 10**8])))
-    while n_components * (dim**3 if kind == "full" else dim) > limit:
+    while n_components * (dim**3 if kind == "full" else 16 * dim) > limit:
         dim, n_components = max(1, 2 * dim // 3), max(1, 2 * n_components // 3)
     return CaseSpec(
         coupling=coupling,

@@ -67,7 +67,11 @@ class Oracle:
             return not 0.0 < t < 1.0 or not self.path.at(a, a.number(t))[2] > 0
 
     def undefined(self, name: str, t: float, x: Sequence[float]) -> str | None:
-        """Why the field does not exist at (t, x), or None where it does.
+        """Why the field does not exist at (t, x), or None where it does."""
+        return self.reasons((name,), t, x)[name]
+
+    def reasons(self, names: Sequence[str], t: float, x: Sequence[float]) -> dict[str, str | None]:
+        """For each field why it does not exist at (t, x), or None where it does.
 
         It does not where the law of x_t has no density, where it is the mean of z and γ(t) = 0 (z is then no part
         of x_t), and where it has no limit from inside: two distances to the end must agree.
@@ -79,21 +83,22 @@ class Oracle:
             try:
                 Point(a, self.mixture, self.path, a.number(t), [a.number(float(v)) for v in x], left)
             except SingularLawError as error:
-                return str(error)
-            if name == "denoiser" and not left[2] > 0:
-                return "gamma(t) = 0"
+                return dict.fromkeys(names, str(error))
+            found = {name: "gamma(t) = 0" if name == "denoiser" and not left[2] > 0 else None for name in names}
         if 0.0 < t < 1.0:
-            return None
+            return found
         digits = self.arithmetic.digits
         wide = self.arithmetic.with_digits(2 * digits)
         near, far = (self._point(wide, t, x, n)[1] for n in (digits // 2, digits // 4))
+        u = [1.0 + i / 7 for i in range(self.mixture.dim)]  # any direction that no symmetry singles out
         with wide.session():
-            u = [1.0 + i / 7 for i in range(self.mixture.dim)]  # any direction that no symmetry singles out
-            pair = [_sample(p, name, u) for p in (near, far)]
             # a limit leaves O(10^(−digits/8)) between the two; a singular product at least 10^(digits/8)
-            if abs(pair[0] - pair[1]) <= wide.number(10) ** -(digits // 20) * (1 + abs(pair[0])):
-                return None
-        return "no limit from inside"
+            tolerance = wide.number(10) ** -(digits // 20)
+            for name in names:
+                here, there = _sample(near, name, u), _sample(far, name, u)
+                if found[name] is None and not abs(here - there) <= tolerance * (1 + abs(here)):
+                    found[name] = "no limit from inside"
+        return found
 
 
 def _sample(point: Point, name: str, u: Sequence[float]) -> Any:

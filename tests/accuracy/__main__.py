@@ -24,7 +24,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests.accuracy.draw import chunk
 from tests.accuracy.measure import timed
-from tests.accuracy.record import rows, summarise, table
+from tests.accuracy.record import commit, rows, summarise, table
 from tests.cases import CaseSpec
 
 
@@ -68,12 +68,13 @@ def main(arguments: list[str] | None = None) -> int:
     options.output.mkdir(parents=True, exist_ok=True)
     log = options.output / "cases.jsonl"
     done = {row["id"] for row in rows(log)}
-    jobs = [job for job in _jobs(options.cases, options.first_chunk)]
+    jobs = list(_jobs(options.cases, options.first_chunk))
     wanted = {case_id for case_id, _ in jobs}
     todo = [job for job in jobs if job[0] not in done]
+    tested = commit()
     with log.open("a") as stream, ProcessPoolExecutor(options.jobs) as pool:
         for n, row in enumerate(pool.map(_measure, todo, chunksize=4), start=len(jobs) - len(todo) + 1):
-            stream.write(json.dumps(row) + "\n")
+            stream.write(json.dumps({**row, "commit": tested}) + "\n")
             stream.flush()
             if n % 100 == 0 or n == len(jobs):
                 print(f"{n}/{len(jobs)}", file=sys.stderr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import platform
+import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -36,10 +37,11 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
 def summarise(cases: Iterable[dict[str, Any]], command: str) -> dict[str, Any]:
     """Per dtype and field: worst ratio with its case, histogram over EDGES, verdicts; and the failures in full."""
     fields: dict[str, dict[str, dict[str, Any]]] = {}
-    failures, coverage, seconds, n = [], Counter(), 0.0, 0
+    failures, coverage, seconds, n, commits = [], Counter(), 0.0, 0, set()
     for case in cases:
         n += 1
         seconds += case["seconds"]
+        commits.add(case["commit"])
         spec = case["spec"]
         coverage.update(f"{key}={spec[key]}" for key in ("coupling", "path", "latent", "kind", "dtype"))
         for finding in case["findings"]:
@@ -64,6 +66,7 @@ def summarise(cases: Iterable[dict[str, Any]], command: str) -> dict[str, Any]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {"platform": platform.platform(), "cpu": _cpu(), "python": platform.python_version()},
         "versions": {name: _version(name) for name in PACKAGES},
+        "commits": sorted(commits),
         "condition": {"samples": SAMPLES, "step": STEP, "extended_precision": bool(AVAILABLE)},
         "cases": n,
         "seconds": round(seconds, 1),
@@ -81,13 +84,14 @@ def table(summary: dict[str, Any]) -> str:
         "",
         f"{summary['cases']} random cases, {len(summary['failures'])} findings beyond the claim `{summary['claim']}`.",
         "",
-        f"{summary['date']}, {summary['machine']['cpu']}, Python {summary['machine']['python']}, "
+        f"{summary['date']}, commit {', '.join(summary['commits'])}, {summary['machine']['cpu']}, "
+        + f"Python {summary['machine']['python']}, "
         + ", ".join(f"{k} {v}" for k, v in summary["versions"].items() if v)
         + f". Made by `{summary['command']}`; details and every worst case in `accuracy.json`.",
         "",
         "worst = error / (eps · cond · size), to be at most 100; vacuous: cases with 100 · eps · cond ≥ 1.",
         "",
-        "| dtype | field | compared | undefined | worst | cond there | size there | t there | storage, K, D | vacuous |",
+        "| dtype | field | compared | undefined | worst | cond there | size there | t there | case, K, D | vacuous |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: |",
     ]
     for dtype, per_field in sorted(summary["fields"].items(), reverse=True):
@@ -115,6 +119,19 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
+
+
+def commit() -> str:
+    """The commit under test, with + where analytic/ has changes that are not in it."""
+    folder = Path(__file__).parents[2]
+    try:
+        head, changes = (
+            subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+            for words in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "--", "analytic"))
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head + ("+" if changes else "")
 
 
 def _cpu() -> str:
