@@ -213,8 +213,9 @@ def build(results: Sequence[Result]) -> Gallery:
             plate = _plate(gallery, known[key[0]], [s for _, s in chunk], [n for n, _ in chunk])
             sections[key[0]].append((worst, key[2], plate))
     gallery.sections = [
-        {"kind": kind, "heading": d.heading, "lead": d.lead, "plates": _interleave(sections[kind])}
+        {"kind": kind, "heading": d.heading, "lead": d.lead, "plates": plates}
         for kind, d in known.items()
-        if sections.get(kind)
+        # What could not be drawn is shown as a table with its result, not among the pictures.
+        if (plates := [p for p in _interleave(sections[kind]) if "spec" in gallery.plates[p]])
     ]
     return gallery

@@ -35,6 +35,16 @@ def unplotted(data: DataRow, name: str, positive: bool = True) -> tuple[int, int
     return lost, sum(v is not None and v <= 0 for v in numbers) if positive else 0
 
 
+def require_points(sheets: Sequence[DataRow], *names: str, positive: bool = True) -> None:
+    """ValueError unless some row has a finite (and, on logarithmic axes, positive) number in each of these columns."""
+    for data in sheets:
+        for row in zip(*(data.columns.get(n, ()) for n in names), strict=False):
+            numbers = [real(v) for v in row]
+            if all(v is not None and (v > 0 or not positive) for v in numbers):
+                return
+    raise ValueError(f"no row has a number that can be drawn in each of {', '.join(names)}")
+
+
 def gap_note(sheets: Sequence[DataRow], name: str = "error") -> list[str]:
     """Sentences on points that a logarithmic picture leaves out."""
     lost = sum(unplotted(s, name)[0] for s in sheets)

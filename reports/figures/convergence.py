@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 
 from reports.figures.chart import MAIN, by_series, by_shape, dimmed, focus, log_x, log_y, series_scale, specification
-from reports.figures.columns import gap_note, meta_number, meta_text, real, reals
+from reports.figures.columns import gap_note, meta_number, meta_text, real, reals, require_points
 from reports.figures.drawer import Drawer, Drawing, Sheet
 from reports.wording import number
 
@@ -100,6 +100,7 @@ def _caption(sheet: Sheet) -> str:
 
 
 def _draw(sheets: Sequence[Sheet]) -> Drawing:
+    require_points([s.data for s in sheets], "step", "error")
     guides, tips = _guides(sheets)
     floors = [f for f in (meta_number(s.data, "floor") for s in sheets) if f is not None and f > 0]
     # A floor far below the data would only squeeze the curves together.

@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from reports.figures.chart import MAIN, specification
-from reports.figures.columns import times
+from reports.figures.columns import require_points, times
 from reports.figures.drawer import Drawer, Drawing, Sheet
 
 # "t = 0.25" above each small multiple, with no more digits than it has.
@@ -37,6 +37,7 @@ def _spec(sampled: bool) -> dict[str, Any]:
 
 def _draw(sheets: Sequence[Sheet]) -> Drawing:
     data = sheets[0].data
+    require_points([data], "t", "x", "exact", positive=False)
     sampled = any(v is not None for v in data.columns.get("sampled", ()))
     shown = "Area: the closed form. Steps: what the subject sampled." if sampled else "Area: the closed form."
     return Drawing(

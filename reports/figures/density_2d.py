@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from reports.figures.chart import MAIN, specification
-from reports.figures.columns import reals, times
+from reports.figures.columns import reals, require_points, times
 from reports.figures.density_1d import T_HEADER
 from reports.figures.drawer import Drawer, Drawing, Sheet
 
@@ -52,6 +52,7 @@ def _spacing(values: list[float]) -> float:
 
 def _draw(sheets: Sequence[Sheet]) -> Drawing:
     data = sheets[0].data
+    require_points([data], "t", "x", "y", "exact", positive=False)
     samples = any(s.data.kind == "samples-2d" for s in sheets)
     return Drawing(
         spec=_spec(samples),

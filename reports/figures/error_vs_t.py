@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from reports.figures.chart import focus, specification, superscript
-from reports.figures.columns import gap_note, times
+from reports.figures.columns import gap_note, require_points, times
 from reports.figures.drawer import Drawer, Drawing, Sheet
 from reports.figures.error_curve import error_layers, has_bound, one_per_place, quantity_of
 
@@ -43,6 +43,7 @@ def _spec(ends: bool, line: bool, bound: bool, quantity: str) -> dict[str, Any]:
 
 
 def _draw(sheets: Sequence[Sheet]) -> Drawing:
+    require_points([s.data for s in sheets], "error")
     inner = [t for s in sheets for t in times(s.data) if 0 < t < 1]
     ends = any(t < 1e-3 or t > 1 - 1e-3 for t in inner)
     notes = gap_note([s.data for s in sheets])

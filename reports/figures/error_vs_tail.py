@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from reports.figures.chart import focus, log_x, specification
-from reports.figures.columns import gap_note, meta_text, reals
+from reports.figures.columns import gap_note, meta_text, reals, require_points
 from reports.figures.drawer import Drawer, Drawing, Sheet
 from reports.figures.error_curve import error_layers, has_bound, one_per_place, quantity_of
 
@@ -26,6 +26,7 @@ def _spec(x_label: str, log: bool, line: bool, bound: bool, quantity: str) -> di
 
 
 def _draw(sheets: Sequence[Sheet]) -> Drawing:
+    require_points([s.data for s in sheets], "error")
     distances = [d for s in sheets for d in reals(s.data, "distance")]
     log = bool(distances) and min(distances) > 0 and max(distances) > 1e3 * max(1.0, min(distances))
     notes = gap_note([s.data for s in sheets])

@@ -9,6 +9,7 @@ from typing import Any
 import altair as alt
 
 from reports.figures.chart import MAIN, by_series, by_shape, dimmed, focus, log_axis, series_scale, specification
+from reports.figures.columns import require_points
 from reports.figures.drawer import Drawer, Drawing, Sheet
 
 
@@ -36,6 +37,8 @@ def _spec() -> dict[str, Any]:
 
 
 def _draw(sheets: Sequence[Sheet]) -> Drawing:
+    require_points([s.data for s in sheets], "bound")
+    require_points([s.data for s in sheets], "value", positive=False)
     statistics = list(dict.fromkeys(str(v) for s in sheets for v in s.data.columns["statistic"]))
     unbounded = sum(b is None for s in sheets for b in s.data.columns["bound"])
     notes = [

@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from reports.figures.chart import MAIN, specification
-from reports.figures.columns import times
+from reports.figures.columns import require_points, times
 from reports.figures.density_1d import T_HEADER
 from reports.figures.drawer import Drawer, Drawing, Sheet
 
@@ -27,6 +27,7 @@ def _spec() -> dict[str, Any]:
 
 
 def _draw(sheets: Sequence[Sheet]) -> Drawing:
+    require_points([sheets[0].data], "t", "x", "y", positive=False)
     return Drawing(spec=_spec(), shape="square-panels", panels=max(1, len(times(sheets[0].data))))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from reports.figures.chart import MAIN, by_series, by_shape, dimmed, focus, log_x, log_y, specification
-from reports.figures.columns import gap_note, meta_number, reals
+from reports.figures.columns import gap_note, meta_number, reals, require_points
 from reports.figures.drawer import Drawer, Drawing, Sheet
 from reports.figures.error_curve import has_bound
 from reports.wording import number
@@ -43,6 +43,7 @@ def _caption(sheet: Sheet) -> str:
 
 
 def _draw(sheets: Sequence[Sheet]) -> Drawing:
+    require_points([s.data for s in sheets], "rtol", "error")
     rtol = [r for s in sheets for r in reals(s.data, "rtol") if r > 0]
     notes = ["Dashed diagonal: the error is the tolerance. Larger points took more evaluations."]
     if has_bound(sheets):

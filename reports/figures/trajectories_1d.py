@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 
 from reports.figures.chart import MAIN, RAMP, specification
-from reports.figures.columns import meta_text, times
+from reports.figures.columns import meta_text, require_points, times
 from reports.figures.drawer import Drawer, Drawing, Sheet
 
 
@@ -61,6 +61,7 @@ def _spec(marginals: bool, sampled: bool, x_label: str) -> dict[str, Any]:
 
 
 def _draw(sheets: Sequence[Sheet]) -> Drawing:
+    require_points([sheets[0].data], "t", "x", positive=False)
     densities = [s.data for s in sheets if s.data.kind == "density-1d"]
     ts = times(densities[0]) if densities else []
     gap = 0.7 * min((b - a for a, b in pairwise(ts)), default=0.2)

@@ -9,6 +9,7 @@ from typing import Any
 import altair as alt
 
 from reports.figures.chart import MAIN, RAMP, specification
+from reports.figures.columns import require_points
 from reports.figures.drawer import Drawer, Drawing, Sheet
 
 
@@ -37,6 +38,7 @@ def _spec() -> dict[str, Any]:
 
 
 def _draw(sheets: Sequence[Sheet]) -> Drawing:
+    require_points([sheets[0].data], "t", "x", "y", positive=False)
     return Drawing(spec=_spec(), notes=["From ring (start) to dot (end); the colour is t."], shape="square")
 
 

@@ -110,7 +110,10 @@ def test_t_keeps_every_digit_and_other_columns_six() -> None:
 def test_thinning_keeps_whole_paths_and_says_how_much_went() -> None:
     rows = 60 * 200
     data = DataRow(kind="trajectories-1d", title="", columns={
-        "path": [i // 60 for i in range(rows)], "t": [i % 60 / 59 for i in range(rows)], "x": [0.0] * rows})  # fmt: skip
+        "path": [i // 60 for i in range(rows)],
+        "t": [i % 60 / 59 for i in range(rows)],
+        "x": [0.0] * rows,
+    })  # fmt: skip
     columns, gone = embeddable(data)
     assert len(columns["path"]) + gone == rows
     assert len(columns["path"]) <= MAX_ROWS

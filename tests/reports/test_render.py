@@ -169,7 +169,7 @@ def test_embedded_json_cannot_end_its_script() -> None:
         (record(results=[result("c", "s", "p", Verdict.INCONCLUSIVE, "ode")]), "Nothing passed, nothing failed"),
         (record(results=[result("c", "s", "p", Verdict.PASSED, "ode")]), "The one result passed"),
         (record(results=[result("c", s, "p", Verdict.PASSED, "ode") for s in "ab"]), "All 2 results passed"),
-        (record(results=[result("c", "s", "p", Verdict.PASSED, "ode")], planned=2), "No failure among the 1 result so far"),
+        (record(results=[result("c", "s", "p", Verdict.PASSED, "ode")], planned=2), "No failure among the 1 result"),
         (record(results=[result("c", "s", "p", Verdict.UNEXPECTED_PASS, "ode")]), "1 unexpected pass among 1 result"),
     ],
 )  # fmt: skip
