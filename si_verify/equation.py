@@ -162,14 +162,19 @@ def regular(problem: Any) -> bool:
     return least > 1e-6 * spread**2
 
 
-def equation(problem: Any, amount: str, direction: str = "forward", noise: str = "additive") -> Equation:
+def equation(
+    problem: Any, amount: str, direction: str = "forward", noise: str = "additive", strength: float = 1.0
+) -> Equation:
     """A member of the family of ``problem``.
 
     amount: "zero" (the probability flow), "constant" or "varying" in time. ε is in units of the least variance that
     any component ever has, which makes its pull on that component of rate one: noise and score then matter, and the
-    equation is no stiffer than the problem. ``varying`` runs from ¼ to 1¾ of that, unevenly in t.
+    equation is no stiffer than the problem. ``varying`` runs from ¼ to 1¾ of that, unevenly in t. ``strength``
+    multiplies ε: the larger, the more of the law at the end is the work of noise and score.
     """
     least, spread = _scales(problem)
+    length = max(least**0.5, 0.5 * spread)
+    least *= strength
     amounts: dict[str, tuple[str, Epsilon]] = {
         "zero": ("ε = 0", lambda t: 0.0),
         "constant": (f"ε = {least:.3g}", lambda t: least),
@@ -178,7 +183,7 @@ def equation(problem: Any, amount: str, direction: str = "forward", noise: str =
     if amount not in amounts:
         raise ValueError(f"amount: expected one of {', '.join(amounts)}, got {amount!r}")
     label, epsilon = amounts[amount]
-    state = None if noise == "additive" else state_noise(noise, length=max(least**0.5, 0.5 * spread))
+    state = None if noise == "additive" else state_noise(noise, length)
     words = [direction, label] + ([f"{noise} noise"] if state else [])
     return Equation(_fields(problem), epsilon, direction, ", ".join(words), problem.t_span, state)
 

@@ -64,10 +64,10 @@ def end_law(equation: Equation) -> Gaussian:
     return Gaussian.from_mixture(equation.law(equation.span[1]))
 
 
-def step_counts(problem: Any, equation: Equation, rungs: int, ratio: float, even: bool = False) -> Sequence[int]:
+def step_counts(problem: Any, equation: Equation, rungs: int, ratio: float) -> Sequence[int]:
     """Step counts, not powers of two, whose coarsest resolves the drift. Inapplicable where that is too dear.
 
-    ``even``: even counts only, for two-step schemes whose error has a part that changes sign from step to step.
+    All are even: the error of a two-step scheme has a part that changes sign from step to step.
     """
     times = np.linspace(*problem.t_span, 33)
     fastest = _rate(problem, tuple(equation.epsilon(float(t)) for t in times), equation.sign)
@@ -76,7 +76,7 @@ def step_counts(problem: Any, equation: Equation, rungs: int, ratio: float, even
     if first * ratio > _MOST_STEPS:
         raise Inapplicable(f"the drift's fastest rate is {fastest:.3g}: too stiff for a ladder of explicit steps")
     counts = geometric_steps(first, round(first * ratio), rungs)
-    return sorted({n + n % 2 for n in counts}) if even else counts
+    return sorted({n + n % 2 for n in counts})
 
 
 def climb(ctx: Context, equation: Equation, counts: Sequence[int], bend: float, stream: int) -> list[Rung]:

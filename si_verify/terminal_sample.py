@@ -23,6 +23,8 @@ from si_verify.equation import Equation, equation, grid, regular
 SAFETY = 2.0
 # No more than first order is ever assumed: order reduction near a singular end is not a wrong law.
 _HIGHEST_ORDER = 1.0
+# ε in units of the least variance: at 3 the end of the law is mostly the work of noise and score, as in generation.
+STRENGTH = 3.0
 _TOLERANCES = (1e-3, 1e-4)
 
 
@@ -78,7 +80,7 @@ def family_member(ctx: Context, amount: str, direction: str, noise: str = "addit
         return equation(ctx.problem, "zero", direction)
     if not regular(ctx.problem):
         raise Inapplicable("a component degenerates on t_span: no ε at which an explicit scheme would be stable")
-    return equation(ctx.problem, amount, direction, noise).read_as(ctx.subject.claims)
+    return equation(ctx.problem, amount, direction, noise, STRENGTH).read_as(ctx.subject.claims)
 
 
 def draw(ctx: Context, eq: Equation, rows: int, steps: int, stream: int) -> TerminalSample:

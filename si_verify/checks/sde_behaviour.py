@@ -31,6 +31,9 @@ class Watched:
     calls: dict[str, int] = field(default_factory=dict)
     times: list[float] = field(default_factory=list)
 
+    def epsilon(self, t: float) -> float:
+        return self.eq.epsilon(t)
+
     def __getattr__(self, name: str) -> Any:
         target = getattr(self.eq, name)
 
@@ -43,6 +46,29 @@ class Watched:
 
 
 @dataclass(frozen=True)
+class Constant:
+    """dX = a dt + c dW with the solution X = x0 + a T + c W: what every consistent scheme solves exactly."""
+
+    rate: torch.Tensor
+    amount: float
+
+    def drift(self, t: Any, x: torch.Tensor) -> torch.Tensor:
+        return self.rate.expand_as(x)
+
+    def diffusion(self, t: Any, x: torch.Tensor) -> torch.Tensor:
+        return torch.full_like(x, (2.0 * self.amount) ** 0.5)
+
+    def velocity(self, t: Any, x: torch.Tensor) -> torch.Tensor:
+        return self.rate.expand_as(x)
+
+    def score(self, t: Any, x: torch.Tensor) -> torch.Tensor:
+        return torch.zeros_like(x)
+
+    def epsilon(self, t: float) -> float:
+        return self.amount
+
+
+@dataclass(frozen=True)
 class Setting:
     """One equation, one uneven grid of few steps, and starting points."""
 
@@ -52,13 +78,13 @@ class Setting:
     x0: torch.Tensor
     path: BrownianPath
 
-    def run(self, x0: torch.Tensor, brownian: Brownian, watched: Watched | None = None, seed: int = 0) -> torch.Tensor:
-        claims, give = self.ctx.subject.claims, watched or self.eq
+    def run(self, x0: torch.Tensor, brownian: Brownian, give: Any = None, seed: int = 0) -> torch.Tensor:
+        claims, give = self.ctx.subject.claims, give or self.eq
         options = {"rtol": 1e-3, "atol": 1e-3} if claims.adaptive else {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             if claims.extra.get("interface") == "fields":
-                args = (give.velocity, give.score, lambda t: self.eq.epsilon(float(t)))
+                args = (give.velocity, give.score, lambda t: give.epsilon(float(t)))
             else:
                 args = (give.drift, give.diffusion)  # type: ignore[assignment]
             return self.ctx.implementation(*args, x0, self.times, brownian, **options)
@@ -73,10 +99,10 @@ class Setting:
 
 
 def measure(ctx: Context) -> Outcome:
-    """Forward; backward too in standard and full."""
+    """Forward and backward."""
     measurements: list[Measurement] = []
     notes: list[str] = []
-    for direction in ("forward", "backward")[: 1 + min(ctx.effort, 1)]:
+    for direction in ("forward", "backward"):
         eq = equation(ctx.problem, "varying", direction).read_as(ctx.subject.claims)
         times = grid(eq.span, _STEPS, ctx.dtype, ctx.device, bend=0.3)
         rng = np.random.default_rng([ctx.seed, 5])
@@ -91,8 +117,10 @@ def measure(ctx: Context) -> Outcome:
             notes.append(f"{direction}: draws its own noise; rows and increments cannot be told apart one by one")
             again = setting.run(x0, path)
             rows.append(_difference("same seed, same answer", whole, again, 0.0, "the same seed must repeat the run"))
+            rows += _finite(setting.run(x0[:1], Rows(path, torch.tensor([0], device=x0.device))))
         else:
             rows += _noise(setting, recorder)
+            rows.append(_constant(setting))
             if not ctx.subject.claims.adaptive:
                 row, amplification = _resolution(setting, whole)
                 rows += [row, *_rows(setting, whole, setting.rounding(amplification))]
@@ -149,6 +177,14 @@ def _noise(setting: Setting, recorder: Recorder) -> list[Measurement]:
     if setting.ctx.subject.claims.adaptive:
         return rows
     knots = distinct([*recorder.times, low, high], setting.x0.dtype)
+    if not setting.ctx.subject.claims.extra.get("own_grid", False):
+        missed = max(min(abs(float(t) - u) for u in knots) for t in setting.times)
+        rows.append(
+            Measurement(
+                "distance of a grid time from the steps taken", missed, _STEPS * time_rounding(setting.x0.dtype),
+                "at_most", "rounding", "a step ends at every time of the grid it is given",
+            )
+        )  # fmt: skip
     idle = _without_effect(setting, knots)
     rows.append(
         Measurement("increments without effect", idle, 0, "at_most", "exact", "each must move the answer, by channel")
@@ -170,6 +206,17 @@ def _without_effect(setting: Setting, knots: list[float]) -> int:
     # A piece of the path as short as rounding (a sliver at the end) has no visible effect and need not have one.
     long = torch.tensor(np.diff(knots) > 1e-4 * (knots[-1] - knots[0]) / cells).repeat_interleave(channels)
     return int((moved.cpu()[long] <= setting.rounding()).sum())
+
+
+def _constant(setting: Setting) -> Measurement:
+    """Constant coefficients, solved exactly by every consistent scheme on every grid."""
+    start, end = setting.eq.span
+    rate = torch.linspace(0.7, -1.1, setting.eq.dim, dtype=setting.x0.dtype, device=setting.x0.device)
+    found = setting.run(setting.x0, setting.path, Constant(rate, 0.6))
+    exact = setting.x0 + (end - start) * rate + 1.2**0.5 * setting.path(start, end)
+    return _difference(
+        "constant coefficients", found, exact, setting.rounding(), "x0 + a T + c W, exact for every consistent scheme"
+    )
 
 
 def _resolution(setting: Setting, whole: torch.Tensor) -> tuple[Measurement, float]:

@@ -41,7 +41,7 @@ def measure(ctx: Context) -> Outcome:
     variations = list(_VARIATIONS[: 1 + ctx.effort])
     for number, (amount, direction, bend) in enumerate(variations):
         eq = equation(ctx.problem, amount, direction).read_as(ctx.subject.claims)
-        counts = step_counts(ctx.problem, eq, *_LADDERS[ctx.effort], even=bend == 0.0)
+        counts = step_counts(ctx.problem, eq, *_LADDERS[ctx.effort])
         rungs = climb(ctx, eq, counts, bend, number)
         initial = start_law(eq)
         size = math.sqrt(float(np.trace(initial.cov)))

@@ -2,7 +2,8 @@
 
 The scheme's affine map of (x0, ΔW) is probed (si_verify/affine_probe.py); its exact mean and covariance at the last
 time are compared with the closed form over a refinement ladder, forward and backward, for ε constant, varying and
-zero. At ε = 0 the answer must be the probability flow, path by path.
+zero: the order of the error is judged, and the limit that the ladder has at step zero. At ε = 0 the answer must be the
+probability flow, path by path.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from si_verify.affine_probe import strong_reference
+from analytic.flow import reference_flow
 from si_verify.check import Check, Context, Inapplicable
 from si_verify.claimed_orders import claimed_weak
 from si_verify.equation import Equation, equation
+from si_verify.extrapolation import limit
 from si_verify.measurement import Data, Measurement, Outcome
 from si_verify.order_rows import convergence, judge_order
-from si_verify.sde_ladder import Rung, affine_sde, climb, end_law, start_law, step_counts
+from si_verify.sde_ladder import Rung, climb, end_law, start_law, step_counts
 from si_verify.subject import Subject
 
 # Rounding of a second moment: two factors, a sum over rows; 16 covers what was seen on float32 and float64 ladders.
@@ -45,20 +47,40 @@ _VARIATIONS = (
 _LADDERS = ((5, 6.0), (7, 12.0), (8, 20.0))
 
 
-def _errors(ctx: Context, variation: Variation, rungs: list[Rung], eq: Equation) -> dict[str, np.ndarray]:
-    """Relative errors by name, (R,): of mean and covariance, or of the path where there is no noise."""
+@dataclass(frozen=True)
+class Quantity:
+    """What the scheme makes of one moment on every rung, (R, ...), its exact value, and the unit of its error."""
+
+    name: str
+    values: np.ndarray
+    exact: np.ndarray
+    scale: float
+
+    @property
+    def errors(self) -> np.ndarray:
+        """Frobenius norms of the relative errors, (R,)."""
+        miss = (self.values - self.exact).reshape(len(self.values), -1)
+        return np.linalg.norm(miss, axis=1) / self.scale
+
+
+def _quantities(ctx: Context, variation: Variation, rungs: list[Rung], eq: Equation) -> list[Quantity]:
+    """Mean and covariance; where there is no noise the flow itself, as the image of mean and of each axis."""
     initial, final = start_law(eq), end_law(eq)
-    spread = math.sqrt(float(np.trace(final.cov)) / final.dim)
+    spread = math.sqrt(float(np.trace(final.cov)))
     if variation.amount == "zero":
-        sde = affine_sde(ctx.problem, eq)
-        squares = [r.found.mean_square_error(strong_reference(sde, r.found), initial) for r in rungs]
-        return {"flow": np.sqrt(squares) / spread / math.sqrt(final.dim)}
+        flow = reference_flow(ctx.problem.interpolant)
+        points = np.vstack([initial.mean, initial.mean + np.eye(final.dim)])
+        images = flow(points, *eq.span)
+        found = [np.vstack([r.found.mean, r.found.mean + r.found.state.T]) for r in rungs]
+        noise = [np.abs(r.found.gain0).max() for r in rungs]
+        if max(noise) > 0:
+            found = [f + n for f, n in zip(found, noise, strict=True)]
+        return [Quantity("flow", np.array(found), images, spread)]
     laws = [r.found.law(initial) for r in rungs]
-    size = float(np.linalg.norm(final.cov))
-    return {
-        "mean": np.array([np.linalg.norm(m - final.mean) for m, _ in laws]) / spread / math.sqrt(final.dim),
-        "covariance": np.array([np.linalg.norm(c - final.cov) for _, c in laws]) / size,
-    }
+    return [
+        Quantity("mean", np.array([m for m, _ in laws]), final.mean, spread),
+        Quantity("covariance", np.array([c for _, c in laws]), final.cov, float(np.linalg.norm(final.cov))),
+    ]
 
 
 def measure(ctx: Context) -> Outcome:
@@ -70,7 +92,7 @@ def measure(ctx: Context) -> Outcome:
     count = (3, 5, 6)[ctx.effort]
     for number, variation in enumerate(_VARIATIONS[:count]):
         eq = equation(ctx.problem, variation.amount, variation.direction).read_as(ctx.subject.claims)
-        counts = step_counts(ctx.problem, eq, *_LADDERS[ctx.effort], even=variation.bend == 0.0)
+        counts = step_counts(ctx.problem, eq, *_LADDERS[ctx.effort])
         rungs = climb(ctx, eq, counts, variation.bend, number)
         residual = max((r.found.residual for r in rungs), key=lambda v: math.inf if math.isnan(v) else v)
         if residual > _AFFINE:
@@ -82,17 +104,26 @@ def measure(ctx: Context) -> Outcome:
         spread = math.sqrt(float(np.trace(final.cov)) / final.dim)
         floors = _ROUNDINGS * np.array([r.found.floor for r in rungs]) / spread
         steps = np.array([r.step for r in rungs])
-        for quantity, errors in _errors(ctx, variation, rungs, eq).items():
-            label = f"{quantity}, {eq.label}" + (", unequal steps" if variation.bend else "")
+        for quantity in _quantities(ctx, variation, rungs, eq):
+            label = f"{quantity.name}, {eq.label}" + (", unequal steps" if variation.bend else "")
             why = "the claimed weak order; fitted over a ladder without sampling noise"
-            row, fit = judge_order(f"weak error of {label}", steps, errors, floors, claimed, why)
-            measurements.append(row)
-            numbers = [r.steps for r in rungs]
-            title = f"Weak error of {quantity}"
-            data.append(convergence(title, label, numbers, steps, errors, floors, claimed, fit))
+            row, fit = judge_order(f"weak error of {label}", steps, quantity.errors, floors, claimed, why)
+            measurements += [row, _limit(label, steps, quantity, floors)]
+            counted = [r.steps for r in rungs]
+            title = f"Weak error of {quantity.name}"
+            data.append(convergence(title, label, counted, steps, quantity.errors, floors, claimed, fit))
     if not measurements:
         raise Inapplicable("; ".join(skipped))
     return Outcome(tuple(measurements), tuple(data), tuple(skipped))
+
+
+def _limit(label: str, steps: np.ndarray, quantity: Quantity, floors: np.ndarray) -> Measurement:
+    found = limit(steps, quantity.values, quantity.exact, quantity.scale)
+    bound = found.error + found.amplification * float(floors.max())
+    return Measurement(
+        f"limit of {label}", found.value, bound, "at_most", "truncation",
+        "distance of the ladder's limit (extrapolated to step zero) from the closed form; twice the last correction",
+    )  # fmt: skip
 
 
 def applies(subject: Subject, problem: object) -> bool:

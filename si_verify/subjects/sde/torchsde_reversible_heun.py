@@ -1,4 +1,4 @@
-"""torchsde's reversible Heun (Kidger et al., arXiv:2105.13493): weak order 1; strong order 1 (additive noise), else ½."""
+"""torchsde's reversible Heun (Kidger et al., arXiv:2105.13493): weak order 1; strong order 1 if additive, else ½."""
 
 from __future__ import annotations
 
