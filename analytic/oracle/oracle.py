@@ -29,8 +29,8 @@ class Oracle:
     def at(self, t: float, x: Sequence[float]) -> tuple[Arithmetic, Point]:
         """The point (t, x) and the arithmetic it lives in; enter its session to use it.
 
-        t in [0, 1] and x (D,) are exact. At an end the point lies 10^(−digits/2) inside, with twice the digits:
-        the distance to the limit is O(√) of that, and a limit that does not exist shows in `undefined`.
+        t in [0, 1] and x (D,) are exact. At an end the point lies 10^(−0.9·digits) inside, with twice the
+        digits: the distance to the limit is O(√) of that, and a limit that does not exist shows in `undefined`.
         """
         if not 0.0 <= t <= 1.0:
             raise ValueError(f"t: expected a time in [0, 1], got {t!r}")
@@ -38,7 +38,8 @@ class Oracle:
             raise ValueError(f"x: expected {self.mixture.dim} coordinates, got {len(x)}")
         if 0.0 < t < 1.0:
             return self._point(self.arithmetic, t, x, 0)
-        return self._point(self.arithmetic.with_digits(2 * self.arithmetic.digits), t, x, self.arithmetic.digits // 2)
+        deep = 9 * self.arithmetic.digits // 10  # the root of 10^−deep, which α of √(1−t²) is, stays below 10^−60
+        return self._point(self.arithmetic.with_digits(2 * self.arithmetic.digits), t, x, deep)
 
     def _point(self, a: Arithmetic, t: float, x: Sequence[float], inside: int) -> tuple[Arithmetic, Point]:
         with a.session():

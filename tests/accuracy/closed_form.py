@@ -32,6 +32,7 @@ class Inputs:
     cov01: Array
     x: Array
     coefficients: dict[str, Array]
+    inflation: Array | float = 1.0  # (P, K), a factor of each C_k(t)
 
     @property
     def full(self) -> bool:
@@ -141,6 +142,8 @@ def evaluate(inputs: Inputs, parts: Parts = SOUND) -> dict[str, Array]:
     mean, mean_dot = a * inputs.mean0 + b * inputs.mean1, da * inputs.mean0 + db * inputs.mean1
     sides = block(a * b, c01)
     covariance = block(a * a, c00) + block(b * b, c11) + sides + turn(sides) + block(c["gamma2"], eye)
+    if not isinstance(inputs.inflation, float):
+        covariance = block(inputs.inflation[..., None], covariance)
     ends = block(a * da, c00) + block(b * db, c11) + block(da * b, c01) + turn(block(db * a, c01))
     cross = parts.cross(ends + block(gg, eye), full)
 

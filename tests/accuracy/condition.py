@@ -1,8 +1,10 @@
 """The condition number of evaluating a field at a point, in the inputs that an implementation is given.
 
 Inputs p: every coordinate of x; the stored floats w_k, m0, m1, C00, C11, C01; the values α(t), β(t), γ²(t), α̇(t),
-β̇(t), γγ̇(t) of the schedule. The time t itself is exact: what an implementation may lose in a schedule is a relative
-rounding of its values, not of 1 − t seen from t = 1. With f the field at (t, x),
+β̇(t), γγ̇(t) of the schedule; and the size of each C_k(t), a factor of its own, since `marginal(t)` is a mixture that
+stores one covariance a component (without it the weights r_k would count as insensitive where γ²I or a shared C00
+makes the covariances equal: q_k − q_j is then known far better than q_k). The time t itself is exact: what an
+implementation may lose in a schedule is a relative rounding of its values, not of 1 − t seen from t = 1. With f the field at (t, x),
 
     cond = K / |f|,   K = max( |f|,  sup_δ |f(p(1 + ε δ)) − f(p)| / ε )   as ε → 0,   δ over structured signs:
 
@@ -98,6 +100,7 @@ def perturbed(case: Case, exact: Inputs, rng: np.random.Generator, samples: int 
             n: np.repeat(v, samples + 1) if constant[n] else move(v, factors(()))
             for n, v in exact.coefficients.items()
         },
+        factors(exact.weights.shape[1:]),
     )
 
 
