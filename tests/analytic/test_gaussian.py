@@ -45,13 +45,13 @@ def test_kl_keeps_its_relative_accuracy_as_the_laws_approach(gap: float) -> None
     q = Gaussian(p.mean + gap * other.mean, p.cov + gap * other.cov)
     # The perturbation gap·cov itself is a difference of rounded numbers, which mpmath sees exactly: what is left is
     # the conditioning of Q (10) and the O(D²) operations on entries of relative size eps.
-    assert kl(p, q) == pytest.approx(mp_kl(p, q), rel=64 * 10 * EPS + 64 * EPS**2 / gap**2)
+    assert kl(p, q) == pytest.approx(mp_kl(p, q), abs=0.0, rel=64 * 10 * EPS + 64 * EPS**2 / gap**2)
 
 
 def test_kl_is_cross_entropy_less_entropy_and_zero_for_equal_laws() -> None:
     rng = np.random.default_rng(2)
     p, q = random_law(rng, 5), random_law(rng, 5)
-    assert kl(p, q) == pytest.approx(cross_entropy(p, q) - entropy(p), rel=1e3 * EPS)
+    assert kl(p, q) == pytest.approx(cross_entropy(p, q) - entropy(p), abs=0.0, rel=1e3 * EPS)
     assert kl(p, p) == 0.0
 
 
@@ -65,8 +65,8 @@ def test_entropy_and_cross_entropy_in_one_dimension_match_quadrature() -> None:
         grid = [-mp.inf, -2, 0, 2, mp.inf]
         cross = mp.quad(lambda x: -density(p, x) * mp.log(density(q, x)) if density(p, x) else mp.mpf(0), grid)
         own = mp.quad(lambda x: -density(p, x) * mp.log(density(p, x)) if density(p, x) else mp.mpf(0), grid)
-    assert cross_entropy(p, q) == pytest.approx(float(cross), rel=16 * EPS)
-    assert entropy(p) == pytest.approx(float(own), rel=16 * EPS)
+    assert cross_entropy(p, q) == pytest.approx(float(cross), abs=0.0, rel=16 * EPS)
+    assert entropy(p) == pytest.approx(float(own), abs=0.0, rel=16 * EPS)
 
 
 def test_kl_handles_point_masses_and_refuses_singular_references() -> None:
@@ -98,12 +98,12 @@ def test_wasserstein_is_the_cost_of_the_map_and_survives_close_and_singular_laws
     t = transport_map(p, q)
     move = t.matrix - np.eye(3)
     cost = np.sqrt(np.trace(move @ p.cov @ move.T) + np.sum((q.mean - p.mean) ** 2))
-    assert bures_wasserstein(p, q) == pytest.approx(cost, rel=1e3 * EPS)
-    assert bures_wasserstein(q, p) == pytest.approx(cost, rel=1e3 * EPS)
+    assert bures_wasserstein(p, q) == pytest.approx(cost, abs=0.0, rel=1e3 * EPS)
+    assert bures_wasserstein(q, p) == pytest.approx(cost, abs=0.0, rel=1e3 * EPS)
     near = Gaussian(p.mean, (1.0 + 1e-10) * p.cov)
     # W2 between N(0, C) and N(0, (1+d)C) is (sqrt(1+d) − 1) sqrt(tr C); d = 1e-10 is itself known to eps / d.
     exact = 0.5e-10 * np.sqrt(np.trace(p.cov))
-    assert bures_wasserstein(p, near) == pytest.approx(exact, rel=64 * EPS / 1e-10)
+    assert bures_wasserstein(p, near) == pytest.approx(exact, abs=0.0, rel=64 * EPS / 1e-10)
     assert bures_wasserstein(Gaussian([1.0, 2.0], 0.0), Gaussian([4.0, 6.0], 0.0)) == 5.0
 
 
