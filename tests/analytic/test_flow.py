@@ -247,22 +247,19 @@ def test_points_of_torch_come_back_as_torch() -> None:
 
 
 def test_amplification_bounds_what_a_perturbation_on_the_way_becomes() -> None:
-    interpolant = problems.get("product-2d").interpolant
+    interpolant = problems.get("1d-bimodal-to-trimodal").interpolant
     flow = reference_flow(interpolant)
-    x = interpolant.sample(0.0, 5, 1)
+    x = interpolant.sample(0.0, 20, 1)
     worst = amplification(flow, x, 0.0, 1.0)
     # Errors made on the way can grow more than those made at the start.
-    assert np.any(worst > 1.2 * np.linalg.norm(flow.jacobian(x, 0.0, 1.0), 2, axis=(1, 2)))
+    assert np.any(worst > 1.2 * np.maximum(1.0, np.abs(flow.jacobian(x, 0.0, 1.0)[:, 0, 0])))
     seen = []
     for u in np.linspace(0.0, 1.0, 33):
         at_u = flow(x, 0.0, float(u))
-        for angle in np.linspace(0.0, np.pi, 60):
-            push = 1e-6 * np.array([np.cos(angle), np.sin(angle)])
-            change = flow(at_u + push, float(u), 1.0) - flow(at_u, float(u), 1.0)
-            seen.append(np.linalg.norm(change, axis=1) / 1e-6)
-    largest = np.max(seen, axis=0)
-    assert np.all(largest <= worst * (1 + 1e-8))
-    np.testing.assert_allclose(largest, worst, rtol=2e-3)  # 60 directions: 1 − cos(pi/120) squared at worst
+        change = flow(at_u + 1e-6, float(u), 1.0) - flow(at_u - 1e-6, float(u), 1.0)
+        seen.append(np.abs(change[:, 0]) / 2e-6)
+    # Central differences: truncation 1e-12 times a third derivative below 1e6, rounding 1e-13 / 1e-6.
+    np.testing.assert_allclose(np.max(seen, axis=0), worst, rtol=1e-6)
 
 
 def test_a_law_with_a_point_mass_has_no_flow_there() -> None:
