@@ -55,8 +55,9 @@ def specs(draw: st.DrawFn, max_work: int | None = None, dtype: str | None = None
     latent = "none" if fixed else "brownian" if coupling == "entropic" else draw(st.sampled_from(LATENTS))
     kind = draw(storages())
     dim, n_components = draw(st.sampled_from(SIZES)), draw(st.sampled_from(COMPONENTS))
-    # Elimination costs K·D³ at 500 bits; one case in four may be as large as the claim says.
-    limit = min(max_work or 10**8, draw(st.sampled_from([2_000, 20_000, 20_000, 10**8])))
+    # Elimination at 500 bits takes some 1e-6 s · K·D³: one case in twenty may be as large as the claim says.
+    limits = [2_000] * 10 + [10_000] * 7 + [100_000] * 2 + [10**8]
+    limit = min(max_work or 10**8, limits[draw(st.sampled_from(range(len(limits))))])
     while n_components * (dim**3 if kind == "full" else 16 * dim) > limit:
         dim, n_components = max(1, 2 * dim // 3), max(1, 2 * n_components // 3)
     return CaseSpec(

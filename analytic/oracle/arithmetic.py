@@ -89,7 +89,7 @@ class GmpyArithmetic:
             raise ImportError("GmpyArithmetic needs gmpy2; MpmathArithmetic does the same without it")
 
     def session(self) -> AbstractContextManager[None]:
-        # Widest exponents, so that a density of e^(-1e9) is a number and not a zero.
+        # The widest exponents there are.
         return gmpy2.context(  # type: ignore[no-any-return]
             precision=int(self.digits * _BITS_PER_DIGIT) + 8,
             emax=gmpy2.get_emax_max(),

@@ -62,6 +62,8 @@ class Point:
         self._steps: dict[Any, Any] = {}
         blocks = blocks or [Blocks.of(a, mixture, k) for k in range(mixture.n_components)]
         self.components = [self._component(k, block) for k, block in enumerate(blocks)]
+        # e^shift is taken out of every term, for numbers whose exponent has a bound (MPFR's ends at e^-7e8).
+        self.shift = min(c.law.product("x", "x") for c in self.components) / 2
 
     def _component(self, k: int, blocks: Blocks) -> _Component:
         a, mixture = self.a, self.mixture
@@ -146,8 +148,8 @@ class Point:
                 square += hp * hp * c.law.product(p, p)
                 for q, hq in terms[:i]:
                     square += 2 * hp * hq * c.law.product(p, q)
-            total += c.peak * self.a.exp(exponent - square / 2)
-        return self.a.log(total)
+            total += c.peak * self.a.exp(self.shift + exponent - square / 2)
+        return self.a.log(total) - self.shift
 
     # -- fields ------------------------------------------------------------------------------------------
 
@@ -204,7 +206,5 @@ class Point:
         """∂_t log ρ(t, x)."""
         h = self.first * min(self.t, 1 - self.t)
         blocks = [c.blocks for c in self.components]
-        ahead, behind = (
-            Point(self.a, self.mixture, self.path, self.t + s * h, self.x, blocks=blocks) for s in (1, -1)
-        )
+        ahead, behind = (Point(self.a, self.mixture, self.path, self.t + s * h, self.x, blocks=blocks) for s in (1, -1))
         return (ahead.log_density() - behind.log_density()) / (2 * h)

@@ -79,9 +79,7 @@ def differences(frozen: dict[str, Any], stride: int = 1, offset: int = 0) -> Ite
         if entry["coupling"] != case.coupling or entry["path"] != case.path:
             yield f"{entry['name']}: its coupling or path is not that of analytic/reference/cases.py"
             continue
-        oracle = Oracle(
-            JointMixture(**entry["coupling"]), Path(**entry["path"]), MpmathArithmetic(WORKING_DIGITS)
-        )
+        oracle = Oracle(JointMixture(**entry["coupling"]), Path(**entry["path"]), MpmathArithmetic(WORKING_DIGITS))
         for point in entry["points"]:
             count += 1
             if (count + offset) % stride:

@@ -1,10 +1,11 @@
 """The condition number of evaluating a field at a point, in the inputs that an implementation is given.
 
 Inputs p: every coordinate of x; the stored floats w_k, m0, m1, C00, C11, C01; the values α(t), β(t), γ²(t), α̇(t),
-β̇(t), γγ̇(t) of the schedule; and the size of each C_k(t), a factor of its own, since `marginal(t)` is a mixture that
-stores one covariance a component (without it the weights r_k would count as insensitive where γ²I or a shared C00
-makes the covariances equal: q_k − q_j is then known far better than q_k). The time t itself is exact: what an
-implementation may lose in a schedule is a relative rounding of its values, not of 1 − t seen from t = 1. With f the field at (t, x),
+β̇(t), γγ̇(t) of the schedule; and the size of each C_k(t), a factor of its own, since `marginal(t)` is a mixture
+that stores one covariance a component (without it the weights r_k would count as insensitive where γ²I or a shared
+C00 makes the covariances equal: q_k − q_j is then known far better than q_k). The time t itself is exact: what an
+implementation may lose in a schedule is a relative rounding of its values, not of 1 − t seen from t = 1. With f the
+field at (t, x),
 
     cond = K / |f|,   K = max( |f|,  sup_δ |f(p(1 + ε δ)) − f(p)| / ε )   as ε → 0,   δ over structured signs:
 
@@ -24,9 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from analytic.oracle import Point
+from analytic.oracle import JointMixture, Point
 from tests.accuracy.closed_form import SCHEDULE, Inputs, evaluate
-from tests.cases import Case
 
 SAMPLES = 8
 STEP = 2.0**-50
@@ -34,13 +34,12 @@ EXTENDED = np.longdouble
 AVAILABLE = np.finfo(EXTENDED).eps < 1e-18
 
 
-def coefficients(a: Any, point: Point) -> dict[str, Any]:
-    """The schedule's values at the oracle's time, as its numbers; inside the session of `a`."""
+def coefficients(point: Point) -> dict[str, Any]:
+    """The schedule's values at the oracle's time, as long doubles; inside the session of the point's numbers."""
     alpha, beta, gamma = point.left
     alpha_dot, beta_dot, gamma_dot = point.rates()
-    return dict(
-        zip(SCHEDULE, (alpha, beta, gamma * gamma, alpha_dot, beta_dot, gamma * gamma_dot), strict=True)
-    )
+    values = (alpha, beta, gamma * gamma, alpha_dot, beta_dot, gamma * gamma_dot)
+    return {name: extended(value) for name, value in zip(SCHEDULE, values, strict=True)}
 
 
 def extended(value: Any) -> Any:
@@ -49,24 +48,23 @@ def extended(value: Any) -> Any:
     return EXTENDED(high) + EXTENDED(float(value - high))
 
 
-def inputs_of(case: Case, values: dict[str, Any], dtype: Any = EXTENDED) -> Inputs:
-    """The case as one unperturbed `Inputs`, isotropic blocks spread over the coordinates."""
-    m = case.mixture
+def inputs_of(mixture: JointMixture, x: np.ndarray, values: dict[str, Any], dtype: Any = EXTENDED) -> Inputs:
+    """One unperturbed `Inputs`, isotropic blocks spread over the coordinates."""
 
     def lift(array: np.ndarray) -> np.ndarray:
         return np.asarray(array, dtype=dtype)[None]
 
     def block(array: np.ndarray) -> np.ndarray:
-        return lift(np.repeat(array[:, None], m.dim, axis=1) if m.kind == "isotropic" else array)
+        return lift(np.repeat(array[:, None], mixture.dim, axis=1) if mixture.kind == "isotropic" else array)
 
-    numbers = {n: np.asarray([v if dtype is EXTENDED else float(v)], dtype=dtype) for n, v in values.items()}
-    return Inputs(
-        lift(m.weights), lift(m.mean0), lift(m.mean1), block(m.cov00), block(m.cov11), block(m.cov01),
-        lift(case.x), numbers,
-    )  # fmt: skip
+    blocks = (block(b) for b in (mixture.cov00, mixture.cov11, mixture.cov01))
+    numbers = {name: np.asarray([value], dtype=dtype) for name, value in values.items()}
+    return Inputs(lift(mixture.weights), lift(mixture.mean0), lift(mixture.mean1), *blocks, lift(x), numbers)
 
 
-def perturbed(case: Case, exact: Inputs, rng: np.random.Generator, samples: int = SAMPLES) -> Inputs:
+def perturbed(
+    mixture: JointMixture, exact: Inputs, tied: bool, rng: np.random.Generator, samples: int = SAMPLES
+) -> Inputs:
     """`exact` and then `samples` copies with every input moved by ±STEP relatively."""
 
     def factors(shape: tuple[int, ...]) -> np.ndarray:
@@ -78,7 +76,7 @@ def perturbed(case: Case, exact: Inputs, rng: np.random.Generator, samples: int 
 
     def block_factors(symmetric: bool) -> np.ndarray:
         shape = exact.cov00.shape[1:]
-        if case.mixture.kind == "isotropic":
+        if mixture.kind == "isotropic":
             return np.repeat(factors((*shape[:-1], 1)), shape[-1], axis=-1)
         by = factors(shape)
         if exact.full and symmetric:
@@ -91,25 +89,23 @@ def perturbed(case: Case, exact: Inputs, rng: np.random.Generator, samples: int 
     return Inputs(
         move(exact.weights, factors(exact.weights.shape[1:])),
         move(exact.mean0, by_mean),
-        move(exact.mean1, by_mean if case.tied else factors(exact.mean1.shape[1:])),
+        move(exact.mean1, by_mean if tied else factors(exact.mean1.shape[1:])),
         move(exact.cov00, by_cov),
-        move(exact.cov11, by_cov if case.tied else block_factors(True)),
-        move(exact.cov01, by_cov if case.tied else block_factors(False)),
+        move(exact.cov11, by_cov if tied else block_factors(True)),
+        move(exact.cov01, by_cov if tied else block_factors(False)),
         move(exact.x, factors(exact.x.shape[1:])),
-        {
-            n: np.repeat(v, samples + 1) if constant[n] else move(v, factors(()))
-            for n, v in exact.coefficients.items()
-        },
+        {n: np.repeat(v, samples + 1) if constant[n] else move(v, factors(())) for n, v in exact.coefficients.items()},
         factors(exact.weights.shape[1:]),
     )
 
 
-def condition(case: Case, values: dict[str, Any]) -> dict[str, float]:
-    """K = cond·|f| for every field. values: `coefficients` as long doubles (`extended`)."""
-    rng = np.random.default_rng((case.spec.seed, 1))
-    exact = inputs_of(case, values)
+def condition(
+    mixture: JointMixture, x: np.ndarray, values: dict[str, Any], tied: bool = False, seed: int = 0
+) -> dict[str, float]:
+    """K = cond·|f| for every field. values: from `coefficients`; tied: x0 = x1; seed: of the sign patterns."""
+    exact = inputs_of(mixture, x, values)
     with np.errstate(all="ignore"):  # past condition 1e15 a perturbed covariance may be indefinite: K is then inf
-        fields = evaluate(perturbed(case, exact, rng))
+        fields = evaluate(perturbed(mixture, exact, tied, np.random.default_rng((seed, 1))))
     out = {}
     for name, value in fields.items():
         moves = np.sqrt(((value[1:] - value[0]) ** 2).sum(-1)) / STEP

@@ -11,7 +11,7 @@ import numpy as np
 
 from analytic import FieldUndefinedError
 from analytic.oracle import FIELDS, SCALAR_FIELDS, VECTOR_FIELDS, Arithmetic, Oracle, Point, fastest
-from tests.accuracy.condition import coefficients, condition, extended
+from tests.accuracy.condition import coefficients, condition
 from tests.cases import Case, CaseSpec, build
 
 ALLOWED = 100.0
@@ -69,8 +69,7 @@ def measure(
     if live:
         a, point = oracle.at(spec.t, x)
         with a.session():
-            values = {name: extended(v) for name, v in coefficients(a, point).items()}
-            sizes = condition(case, values)
+            sizes = condition(case.mixture, case.x, coefficients(point), case.tied, spec.seed)
             for field in live:
                 findings[field] = _compare(case, a, point, field, evaluate, sizes[field])
     for field in fields:

@@ -145,9 +145,7 @@ def _single_time(monkeypatch: Any) -> None:
 def _single_solve(monkeypatch: Any) -> None:
     """A factor kept in single precision."""
     sound = covariance.cholesky
-    monkeypatch.setattr(
-        covariance, "cholesky", lambda c, what: sound(c, what).astype(np.float32).astype(np.float64)
-    )
+    monkeypatch.setattr(covariance, "cholesky", lambda c, what: sound(c, what).astype(np.float32).astype(np.float64))
 
 
 def _silent_point_mass(monkeypatch: Any) -> None:

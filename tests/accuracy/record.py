@@ -85,7 +85,7 @@ def table(summary: dict[str, Any]) -> str:
         f"{summary['cases']} random cases, {len(summary['failures'])} findings beyond the claim `{summary['claim']}`.",
         "",
         f"{summary['date']}, commit {', '.join(summary['commits'])}, {summary['machine']['cpu']}, "
-         f"Python {summary['machine']['python']}, "
+        f"Python {summary['machine']['python']}, "
         + ", ".join(f"{k} {v}" for k, v in summary["versions"].items() if v)
         + f". Made by `{summary['command']}`; details and every worst case in `accuracy.json`.",
         "",
