@@ -6,6 +6,7 @@ import json
 import math
 import platform
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -122,12 +123,13 @@ def _version(name: str) -> str | None:
 
 
 def commit() -> str:
-    """The commit under test, with + where analytic/ has changes that are not in it."""
+    """The commit under test, with + where a file of analytic/ that is loaded has changes that are not in it."""
     folder = Path(__file__).parents[2]
+    loaded = [m.__file__ for name, m in sys.modules.items() if name.split(".")[0] == "analytic" and m.__file__]
     try:
         head, changes = (
             subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
-            for words in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "--", "analytic"))
+            for words in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "--", *loaded))
         )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
