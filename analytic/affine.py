@@ -18,7 +18,7 @@ from analytic.arrays import to_numpy
 from analytic.gaussian import Gaussian, dense, kl
 from analytic.propagator import MatrixFunction, check_grid, gauss_rule, panel_propagators, refine
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 VectorFunction = Callable[[Array], Array]  # t (T,) -> (T, D)
 Epsilon = float | Callable[[Array], Array]  # a constant, or t (T,) -> (T,)
 

@@ -18,7 +18,7 @@ from analytic.affine import AffineField, AffineSDE, GaussianPath, isotropic_nois
 from analytic.gaussian import Gaussian, factor
 from analytic.schedule import Schedule
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,7 +30,7 @@ __all__ = [
     "reference_flow",
 ]
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 _EPS = float(np.finfo(np.float64).eps)
 
 

@@ -7,6 +7,7 @@ logarithm of the smaller of the two tails, which resolves points beyond 38 stand
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from scipy.special import log_ndtr, ndtri_exp
 
 from analytic.product_law import Line
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 _EPS = float(np.finfo(np.float64).eps)
 _BLOCK = 1 << 21  # elements of (points, components) at once
 

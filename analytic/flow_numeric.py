@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 Rhs = Callable[[float, Array], Array]  # (t, y (N, F)) -> (N, F)
 _EPS = float(np.finfo(np.float64).eps)
 _COLUMNS = 8
@@ -144,9 +144,8 @@ def _extrapolate(rhs: Rhs, u: float, y: Array, h: float) -> tuple[Array, Array]:
         for i in range(1, n):
             before, now = now, before + 2.0 * step * rhs(u + i * step, now)
         # Gragg's smoothing step keeps the error expansion in even powers at the end point.
-        fresh = [0.5 * (before + now + step * rhs(u + h, now))]
+        fresh: list[Array] = [0.5 * (before + now + step * rhs(u + h, now))]
         for k in range(1, j):
             fresh.append(fresh[k - 1] + (fresh[k - 1] - rows[k - 1]) / ((j / (j - k)) ** 2 - 1.0))
-        previous, rows = rows, fresh
-    del previous
+        rows = fresh
     return rows[-1], rows[-1] - rows[-2]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 # Symmetry and semi-definiteness are tested against rounding only: an assembled sum such as alpha^2 C00 + beta^2 C11
 # carries a few eps of its norm per entry.

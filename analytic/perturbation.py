@@ -17,7 +17,7 @@ from analytic.affine import AffineField, AffineSDE, Epsilon, GaussianPath, as_fu
 from analytic.gaussian import Gaussian, kl
 from analytic.propagator import check_grid
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 
 def zero_field(dim: int) -> AffineField:

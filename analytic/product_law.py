@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from analytic.arrays import to_numpy
 from analytic.gaussian import dense
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 _EPS = float(np.finfo(np.float64).eps)
 
 
@@ -85,13 +85,15 @@ def product_lines(interpolant: Any) -> tuple[Array, list[Line]] | None:
 
 def _candidates(stored: list[Array], mean0: Array, mean1: Array) -> list[Array]:
     dim = mean0.shape[1]
-    out = []
+    out: list[Array] = []
     if stored[0].ndim < 3:
         out.append(np.eye(dim))
         if stored[0].ndim == 1 and dim > 1:
             # Isotropic components look the same in every basis: take the one their means lie along.
             centred = np.concatenate([mean0 - mean0[:1], mean1 - mean1[:1]])
-            out.append(np.linalg.svd(centred, full_matrices=True)[2].T if centred.shape[0] < 4096 else out[0])
+            # The triangle first: a full SVD of K rows would build a K x K factor.
+            triangle = np.linalg.qr(centred, mode="r")
+            out.append(np.linalg.svd(triangle, full_matrices=True)[2].T)
         return out
     basis = common_basis(np.concatenate(stored))
     return [] if basis is None else [basis]

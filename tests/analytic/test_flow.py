@@ -247,7 +247,7 @@ def test_points_of_torch_come_back_as_torch() -> None:
 
 
 def test_amplification_bounds_what_a_perturbation_on_the_way_becomes() -> None:
-    interpolant = problems.get("1d-bimodal-to-trimodal").interpolant
+    interpolant = problems.get("encoding-decoding-1d").interpolant
     flow = reference_flow(interpolant)
     x = interpolant.sample(0.0, 20, 1)
     worst = amplification(flow, x, 0.0, 1.0)
