@@ -41,8 +41,8 @@ class JointMixture:
     @classmethod
     def of(cls, coupling: Any) -> JointMixture:
         """Of anything with the attributes of `analytic.Coupling`, read as stored."""
-        names = ("weights", "mean0", "mean1", "cov00", "cov11", "cov01")
-        return cls(*(np.asarray(getattr(coupling, n), dtype=np.float64) for n in names), kind=coupling.kind)
+        c = coupling
+        return cls(c.weights, c.mean0, c.mean1, c.cov00, c.cov11, c.cov01, c.kind)
 
     @property
     def dim(self) -> int:

@@ -114,7 +114,7 @@ def _compare(case: Case, a: Any, point: Point, field: str, evaluate: Evaluate, s
         return Finding(field, verdict, size=norm, note=f"got {value[:3]}")
     error = float(a.sqrt(error2))
     # Below the normal range the spacing is absolute. Where a path has a kink or an end, the oracle's differences
-    # leave 10^(−0.3·140) of the inputs' size instead of zero.
+    # leave 10^−60 of the inputs' size, times a few condition numbers, instead of zero.
     reach = max(1.0, float(np.max(np.abs(case.x))), float(np.max(np.abs([case.mixture.mean0, case.mixture.mean1]))))
     floor = float(limits.smallest_subnormal) * len(value) + 1e-40 * reach
     ratio = max(0.0, error - floor) / (float(limits.eps) * size) if size > 0 else (0.0 if error <= floor else np.inf)
