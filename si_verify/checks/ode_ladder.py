@@ -55,7 +55,6 @@ class Ladder:
     trial: Trial
     implementation: Any
     grid: Grid
-    floor: Callable[[int], float]
     claimed: float
     counts: list[int]
     errors: list[float]
@@ -68,26 +67,29 @@ class Ladder:
         implementation: Any,
         grid: Grid,
         claimed: float,
-        floor: Callable[[int], float],
         extensions: int,
     ) -> Ladder:
         """Run the ladder; extend it, at most so often, while its interval is too wide or lies below the claim."""
         even = grid is non_uniform
-        exact = trial.exact()
-        ladder = cls(trial, implementation, grid, floor, claimed, [], [], OrderFit(math.nan, -math.inf, math.inf, ()))
+        exact = trial.exact
+        ladder = cls(trial, implementation, grid, claimed, [], [], OrderFit(math.nan, -math.inf, math.inf, ()))
         ladder._run(first_ladder(trial, claimed, even), exact)
-        for _ in range(extensions):
-            if ladder.decided or ladder.diverges:
+        for extension in range(extensions):
+            # A verdict against the claim is looked at once more on finer steps, then believed.
+            if ladder.decided or ladder.diverges or (extension and ladder.narrow):
                 break
             ladder._run(ladder._more(even), exact)
         return ladder
 
     @property
+    def narrow(self) -> bool:
+        """Whether the interval tells neighbouring orders apart."""
+        return self.fit.found and self.fit.high - self.fit.low <= RESOLUTION
+
+    @property
     def decided(self) -> bool:
-        """Whether the fit is narrow enough and does not speak against the claim (a verdict that is looked at twice)."""
-        if not self.fit.found or self.fit.high < self.claimed:
-            return False
-        return self.fit.low >= self.claimed or self.fit.high - self.fit.low <= RESOLUTION
+        """Whether the fit speaks for the claim."""
+        return self.fit.found and self.fit.high >= self.claimed and (self.fit.low >= self.claimed or self.narrow)
 
     @property
     def diverges(self) -> bool:
@@ -97,9 +99,9 @@ class Ladder:
     def _more(self, even: bool) -> list[int]:
         """Finer rungs while the finest stands above rounding; else rungs between the coarse ones."""
         finest = self.counts[-1]
-        if not self.errors[-1] <= 10 * self.floor(finest):
+        if not self.errors[-1] <= 10 * self.trial.floor(finest):
             return _counts(math.ceil(1.25 * finest), 2 * finest, 3, even)
-        above = [n for n, e in zip(self.counts, self.errors, strict=True) if e > self.floor(n)] or self.counts[:2]
+        above = [n for n, e in zip(self.counts, self.errors, strict=True) if e > self.trial.floor(n)] or self.counts[:2]
         return _counts(max(4, self.counts[0] // 2), above[-1], 8, even)
 
     def _run(self, counts: list[int], exact: Any) -> None:
@@ -110,7 +112,7 @@ class Ladder:
                 self.errors.append(rms(answer - exact))
         ranked = sorted(zip(self.counts, self.errors, strict=True))
         self.counts, self.errors = [n for n, _ in ranked], [e for _, e in ranked]
-        floors = [self.floor(n) for n in self.counts]
+        floors = [self.trial.floor(n) for n in self.counts]
         self.fit = fit_order(self.steps, np.asarray(self.errors), floors)
 
     @property
@@ -133,9 +135,9 @@ class Ladder:
         )
 
     def divergence(self, name: str) -> Measurement:
-        """Worst error on the finer half of the ladder over that of the coarsest rung: above 1, refining makes it worse."""
+        """Worst error on the finer half of the ladder over that of the coarsest rung: above 1, refining is in vain."""
         errors = np.asarray(self.errors)
-        rounding = max(self.floor(n) for n in self.counts)
+        rounding = max(self.trial.floor(n) for n in self.counts)
         worst = float(np.max(errors[len(errors) // 2 :])) if np.isfinite(errors).all() else math.inf
         ratio = 0.0 if worst <= rounding else worst / float(errors[0])
         return Measurement(
@@ -148,7 +150,7 @@ class Ladder:
 
     def data(self, label: str) -> Data:
         """Columns of the kind ``convergence``."""
-        used = {i for i in self.fit.used} if self.fit.found else set()
+        used = set(self.fit.used) if self.fit.found else set()
         found = self.fit.found
         return Data(
             kind="convergence",
@@ -164,7 +166,7 @@ class Ladder:
                 "order": self.fit.order if found else None,
                 "low": self.fit.low if found else None,
                 "high": self.fit.high if found else None,
-                "floor": self.floor(self.counts[-1]),
+                "floor": self.trial.floor(self.counts[-1]),
                 "label": label,
             },
         )

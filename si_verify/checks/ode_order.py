@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 
 from analytic.problems.problem import Problem
@@ -27,11 +26,10 @@ def _measure_on(context: Context, grid: Grid, word: str) -> Outcome:
     for backward in (False, True):
         name = f"{word}, {'backward' if backward else 'forward'}"
         task = trial(context, _PARTICLES[context.effort], backward)
-        growth, size = task.amplified(), task.size()
         if task.dtype == torch.float32:
-            measurements += _agreement(context, task, grid, growth, size, name)
+            measurements += _agreement(context, task, grid, name)
             continue
-        ladder = Ladder.climb(task, context.implementation, grid, claimed, task.floor(growth, size), 1 + context.effort)
+        ladder = Ladder.climb(task, context.implementation, grid, claimed, 3 + context.effort)
         counts = ladder.counts
         why = _WHY.format(_PARTICLES[context.effort], word, len(counts), counts[0], counts[-1])
         measurements += [ladder.order(name, why), ladder.divergence(name)]
@@ -39,20 +37,17 @@ def _measure_on(context: Context, grid: Grid, word: str) -> Outcome:
     return Outcome(tuple(measurements), tuple(data))
 
 
-def _agreement(
-    context: Context, task: Trial, grid: Grid, growth: np.ndarray, size: np.ndarray, name: str
-) -> list[Measurement]:
+def _agreement(context: Context, task: Trial, grid: Grid, name: str) -> list[Measurement]:
     """float32 held to the same scheme in float64 on the same numbers: only rounding may lie between them.
 
     Order cannot be seen below rounding, so float32 is tied to float64, whose order is measured.
     """
-    floor = task.floor(growth, size)
     worst, at, bound = 0.0, 0, 0.0
     for n in (10, 46):
         times = task.times(grid(n))
         single, _ = task.solve(context.implementation, times)
         double, _ = task.solve(context.implementation, times.to(torch.float64))
-        gap, limit = rms(single - double), floor(n)
+        gap, limit = rms(single - double), task.floor(n)
         if at == 0 or not gap / limit <= worst:
             worst, at, bound = gap / limit, n, limit
     return [

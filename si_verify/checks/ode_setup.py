@@ -6,9 +6,8 @@ rounded start point and the rounded times, so that the difference is the solver'
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -65,26 +64,31 @@ class Trial:
     def eps(self) -> float:
         return float(torch.finfo(self.dtype).eps)
 
-    def exact(self, start: float | None = None, end: float | None = None) -> Tensor:
-        """X_end for X_start = x0, float64; default: this trial's own ends."""
-        first, last = (self.start if start is None else start), (self.end if end is None else end)
-        return flow_of(self.problem)(self.x0, first, last)
+    @cached_property
+    def exact(self) -> Tensor:
+        """X_end for X_start = x0, float64."""
+        return flow_of(self.problem)(self.x0, self.start, self.end)
 
-    def amplified(self, count: int = 6) -> np.ndarray:
+    @cached_property
+    def amplified(self) -> np.ndarray:
         """Per row: the most that an error made on the way has grown at the end (spectral norm, at least 1), (N,)."""
-        return amplification(flow_of(self.problem).flow, self.x0.cpu().numpy(), self.start, self.end, count)
+        return amplification(flow_of(self.problem).flow, self.x0.cpu().numpy(), self.start, self.end, 6)
 
+    @cached_property
     def size(self) -> np.ndarray:
         """Per row: the largest |x| at either end or midway, (N,)."""
         middle = 0.5 * (self.start + self.end)
-        stations = [self.x0, self.exact(end=middle), self.exact()]
+        stations = [self.x0, flow_of(self.problem)(self.x0, self.start, middle), self.exact]
         return torch.stack([s.norm(dim=-1) for s in stations]).amax(0).cpu().numpy()
 
-    def floor(self, growth: np.ndarray, size: np.ndarray) -> Callable[[int], float]:
+    @cached_property
+    def _reference_error(self) -> float:
+        return rms(flow_of(self.problem).error(self.x0, self.start, self.end)[:, None])
+
+    def floor(self, n: int, growth: np.ndarray | None = None) -> float:
         """Rounding level of the RMS error after n steps: (n + 16)·eps·|x|·amplification, and the reference's own."""
-        each = float(np.sqrt(np.mean((growth * size) ** 2)))
-        own = rms(flow_of(self.problem).error(self.x0, self.start, self.end)[:, None])
-        return lambda n: (n + _ROUNDINGS) * self.eps * each + own
+        each = float(np.sqrt(np.mean(((self.amplified if growth is None else growth) * self.size) ** 2)))
+        return (n + _ROUNDINGS) * self.eps * each + self._reference_error
 
     def times(self, grid: np.ndarray) -> Tensor:
         """Times start + (end − start)·grid in the trial's dtype, ends exact; grid increases from 0 to 1."""

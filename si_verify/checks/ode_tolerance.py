@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
 
@@ -69,7 +69,7 @@ class Answer:
 
     def local(self, tol: float) -> float:
         """The local error that error control accepts: tol (1 + |x|) in each of D components."""
-        return tol * math.sqrt(self.task.x0.shape[1]) * (1 + float(self.task.size().max()))
+        return tol * math.sqrt(self.task.x0.shape[1]) * (1 + float(self.task.size.max()))
 
 
 @dataclass
@@ -81,6 +81,7 @@ class Runs:
     total: dict[float, Row]
     between: list[Row]
     beyond: float = 0.0
+    tasks: dict[float, Trial] = field(default_factory=dict)
 
     def ask(self, share: float, tol: float) -> None:
         """Ask for the answer at ``share`` of the span and at times less than a step later."""
@@ -97,15 +98,17 @@ class Runs:
     def _solve(self, share: float, tol: float) -> Answer:
         low, high = self.context.problem.t_span
         span = (high - share * (high - low), high) if self.backward else (low, low + share * (high - low))
-        task = trial(self.context, _PARTICLES, self.backward, span=span)
+        if share not in self.tasks:
+            self.tasks[share] = trial(self.context, _PARTICLES, self.backward, span=span)
+        task = self.tasks[share]
         x, watched = task.solve(self.context.implementation, task.times(np.array([0.0, 1.0])), rtol=tol, atol=tol)
         answer = Answer(task, x, watched.times, watched.beyond <= 0.0)
         per_step = self.context.subject.claims.evaluations_per_step
-        growth = task.amplified()
+        growth = task.amplified
         bound = self._steps(watched.calls) * answer.local(tol) * float(growth.max())
         why = _TOTAL.format(tol, watched.calls, f" / {per_step} a step" if per_step else "")
-        rounding = task.floor(growth, task.size())(watched.calls)
-        row = Row(rms(x - task.exact()), bound + rounding, watched.calls, answer.stayed, why)
+        rounding = task.floor(watched.calls)
+        row = Row(rms(x - task.exact), bound + rounding, watched.calls, answer.stayed, why)
         self.total[tol] = max(self.total.get(tol, row), row, key=Row.rank)
         direction = -1.0 if self.backward else 1.0
         self.beyond = max(self.beyond, *(direction * (t - task.end) for t in watched.times), 0.0)
@@ -122,7 +125,7 @@ class Runs:
         part = min(max(first.times[shared - 1] if shared else task.start, min(ends)), max(ends))
         at = flow(task.x0, task.start, part).cpu().numpy()
         growth = float(amplification(flow.flow, at, part, task.end, 6).max())
-        rounding = task.floor(np.full(len(at), growth), task.size())(len(second.times))
+        rounding = task.floor(len(second.times), np.full(len(at), growth))
         bound = (2 + apart) * second.local(tol) * growth + rounding
         why = _BETWEEN.format(apart, abs(task.end - first.task.end), apart, tol)
         return Row(rms(second.x - moved), bound, len(second.times), first.stayed and second.stayed, why)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 
@@ -13,9 +14,8 @@ Tensor = torch.Tensor
 
 def solve(velocity: Callable[[float, Tensor], Tensor], x0: Tensor, times: Tensor) -> Tensor:
     """One step of size t_{i+1} − t_i between consecutive times; x0 (N, D) -> (N, D)."""
-    clock = times.tolist()
     x = x0
-    for now, after in zip(clock[:-1], clock[1:], strict=True):
+    for now, after in pairwise(times.tolist()):
         x = x + (after - now) * velocity(now, x)
     return x
 
@@ -25,7 +25,7 @@ SUBJECT = Subject(
     kind="ode",
     load=lambda: solve,
     claims=Claims(order=1.0, evaluations_per_step=1),
-    tags=frozenset({"torch", "fixed-step"}),
+    tags=frozenset({"torch", "fixed-step", "illustrated"}),
     modules=("si_verify.subjects.ode.torch_euler",),
     dtypes=("float64", "float32"),
     summary="explicit Euler, order 1",

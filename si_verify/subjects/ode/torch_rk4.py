@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 
@@ -13,9 +14,8 @@ Tensor = torch.Tensor
 
 def solve(velocity: Callable[[float, Tensor], Tensor], x0: Tensor, times: Tensor) -> Tensor:
     """One step of size t_{i+1} − t_i between consecutive times; x0 (N, D) -> (N, D)."""
-    clock = times.tolist()
     x = x0
-    for now, after in zip(clock[:-1], clock[1:], strict=True):
+    for now, after in pairwise(times.tolist()):
         h = after - now
         k1 = velocity(now, x)
         k2 = velocity(now + 0.5 * h, x + 0.5 * h * k1)

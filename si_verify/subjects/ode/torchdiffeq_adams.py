@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import torch
 
-from si_verify.subject import Claims, Subject
+from si_verify.subject import Claims, ExpectedFailure, Subject
 from si_verify.subjects.ode.torchdiffeq_adapter import MODULES, Velocity, load_fixed, odeint
 
 Tensor = torch.Tensor
@@ -29,6 +29,21 @@ def _load_implicit(method: str) -> Callable[[], Callable[..., Tensor]]:
     return load
 
 
+_UNEQUAL = ExpectedFailure(
+    "ode-order-non-uniform",
+    "the weights are those of equal steps, whatever the times: on unequal steps the order falls to 1",
+    "docs/findings.md#torchdiffeq-adams-weights-of-equal-steps-on-unequal-ones",
+    dtype="float64",
+)
+_UNSTABLE = ExpectedFailure(
+    "ode-order*",
+    "the default max_order = 12 climbs to an Adams–Bashforth formula of order 11, whose stability region is about "
+    "1/500 wide: the error grows under refinement until h·|∇b| is below that",
+    "docs/findings.md#torchdiffeq-explicit_adams-unstable-by-default",
+    strict=False,
+)
+
+
 def _subject(method: str, load: Callable[[], Callable[..., Tensor]]) -> Subject:
     return Subject(
         name=f"torchdiffeq/{method}",
@@ -37,7 +52,8 @@ def _subject(method: str, load: Callable[[], Callable[..., Tensor]]) -> Subject:
         claims=Claims(order=4.0),
         tags=frozenset({"torchdiffeq", "fixed-step", "multistep"}),
         modules=MODULES,
-        dtypes=("float64", "float32"),
+        dtypes=("float64",) if method == "fixed_adams" else ("float64", "float32"),  # the same class by an older name
+        expected_failures=(_UNSTABLE,) if method == "explicit_adams" else (_UNEQUAL,),
         summary=f"torchdiffeq {method}, order 4 claimed",
     )
 
