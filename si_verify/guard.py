@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from si_verify.check import Inapplicable
+from si_verify.sampler_interface import Sampler
 from si_verify.subject import SubjectError, Unavailable
 
 _OURS = (SubjectError, Unavailable, Inapplicable)
@@ -81,6 +83,34 @@ def guard_field(build: Callable[..., Any]) -> Callable[..., dict[str, Callable[.
     return guarded
 
 
+def guard_density(solve: Callable[..., Any]) -> Callable[..., Any]:
+    """Guard ``solve(problem, ...)`` of kind pde; what the answer must look like is the problem's to say (``expected``)."""
+
+    @functools.wraps(solve, updated=())
+    def guarded(problem: Any, *args: Any) -> Any:
+        given = problem.initial.clone()
+        answer = _call("solve", solve, (problem, *args), {})
+        if not torch.equal(given, problem.initial):
+            raise SubjectError("solve changed its input (problem.initial)")
+        for name, value, shape in problem.expected(answer, *args):
+            _expect(f"solve ({name})" if name else "solve", value, shape, problem.initial)
+        return answer
+
+    return guarded
+
+
+def guard_sampler(sampler: Callable[..., Any]) -> Callable[..., torch.Tensor]:
+    """Guard ``sample(model, x, steps, generator) -> x``; a Sampler keeps its clock, prediction and levels."""
+    inner = sampler.sample if isinstance(sampler, Sampler) else sampler
+
+    @functools.wraps(inner, updated=())
+    def guarded(*args: Any, **kwargs: Any) -> torch.Tensor:
+        x = _tensors(args)[0]
+        return _expect("sample", _call("sample", inner, args, kwargs), tuple(x.shape), x)
+
+    return replace(sampler, sample=guarded) if isinstance(sampler, Sampler) else guarded
+
+
 def guard(kind: str, implementation: Any) -> Any:
     """The guarded implementation of a subject of this kind."""
     if not callable(implementation):
@@ -89,4 +119,8 @@ def guard(kind: str, implementation: Any) -> Any:
         return guard_field(implementation)
     if kind in ("ode", "sde"):
         return guard_solver(implementation)
+    if kind == "pde":
+        return guard_density(implementation)
+    if kind == "sampler":
+        return guard_sampler(implementation)
     return implementation

@@ -1,0 +1,122 @@
+"""Bias of a sampler: what is left in the limit of many steps."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from si_verify.check import Check, Context, Inapplicable
+from si_verify.diffusion_clock import Level
+from si_verify.measurement import Measurement, Outcome
+from si_verify.sampler_interface import stochastic
+from si_verify.sampler_law import LawErrors
+from si_verify.sampler_reference import sampler_reference
+from si_verify.sampler_trial import SamplerTrial
+from si_verify.subject import Subject
+
+# The limit is extrapolated from three counts; how far it may be off is taken as this share of what was extrapolated.
+_SHARE = 0.5
+_COUNTS = ((48, 96, 192), (80, 160, 320), (160, 320, 640))
+# Below an extrapolation this small (of the spread) a bias is visible that matters to anyone.
+_SEEN = 0.05
+
+
+def measure(ctx: Context) -> Outcome:
+    """Distance of the extrapolated answer from the exact one, and of the declared last level from the data."""
+    trial = SamplerTrial(ctx)
+    counts = trial.counts(_COUNTS[ctx.effort][0], _COUNTS[ctx.effort][2], 3)
+    if len(counts) < 3:
+        raise Inapplicable(f"its step counts near {_COUNTS[ctx.effort]} are {counts}: no limit to extrapolate")
+    rows = _law_limits(trial, counts) if trial.stochastic else [_path_limit(trial, counts)]
+    floor = max(trial.floor(n) for n in counts)
+    measurements = []
+    for name, bias, moved in rows:
+        bound = _SHARE * moved + 2.0 * floor
+        measurements.append(
+            Measurement(
+                f"bias of {name} in the limit", bias, bound, "at_most", "truncation",
+                f"half of the last refinement's extrapolated rest ({moved:.2g}) and rounding ({floor:.1g}), from "
+                f"{', '.join(map(str, counts))} steps",
+                detectable=bound, resolution=_SEEN,
+            )
+        )  # fmt: skip
+    return Outcome((*measurements, *_declared(trial, counts[-1])))
+
+
+def _path_limit(trial: SamplerTrial, counts: list[int]) -> tuple[str, float, float]:
+    ends = trial.ends(counts[-1])
+    x = trial.start(ends.start, stream=1)
+    keep = trial.regular(x, ends)
+    errors = []
+    for n in counts:
+        own = trial.ends(n)
+        begin = trial.start(own.start, stream=1)[keep]
+        errors.append((trial.run(begin, n)[0] - trial.exact(begin, own)) / trial.reference.spread(own.end))
+    return ("the path", *_limit(counts, errors, trial.ctx.subject.claims.order))
+
+
+def _law_limits(trial: SamplerTrial, counts: list[int]) -> list[tuple[str, float, float]]:
+    laws = LawErrors(trial)
+    order = trial.ctx.subject.claims.weak_order
+    means = [(laws.law(n)[0] - laws.right(n)[0]) / laws.spread for n in counts]
+    covs = [(laws.law(n)[1] - laws.right(n)[1]) / np.linalg.norm(laws.right(n)[1]) for n in counts]
+    return [("the mean", *_limit(counts, means, order)), ("the covariance", *_limit(counts, covs, order))]
+
+
+def _limit(counts: list[int], errors: list[np.ndarray], order: float | None) -> tuple[float, float]:
+    """(size of the error extrapolated to h = 0, size of what was extrapolated) by two refinements.
+
+    Errors c h^p + d h^(p+1) + B at three step sizes: B solves the linear system exactly, p the claimed order (1 where
+    none is claimed). The answer moves by ``rest`` between the finest count and the limit.
+    """
+    p = order or 1.0
+    h = 1.0 / np.array(counts, dtype=float)
+    table = np.stack([np.ones(3), h**p, h ** (p + 1.0)], axis=1)
+    weights = np.linalg.inv(table)[0]
+    limit = sum(w * e for w, e in zip(weights, errors, strict=True))
+    simple = errors[2] + (errors[2] - errors[1]) / ((counts[2] / counts[1]) ** p - 1.0)
+    rest = max(_size(limit - errors[2]), _size(simple - errors[2]), _size(limit - simple))
+    return min(_size(limit), _size(simple)) if np.isfinite(_size(limit)) else math.nan, rest
+
+
+def _size(error: np.ndarray) -> float:
+    return math.sqrt(float(np.mean(np.square(error))))
+
+
+def _declared(trial: SamplerTrial, steps: int) -> list[Measurement]:
+    """What the sampler's own choice of levels costs, even if every step were exact: shown, not judged."""
+    ends, reference = trial.ends(steps), trial.reference
+    x = trial.start(ends.jump_from or ends.end, stream=2)
+    rows: list[Measurement] = []
+    if ends.jump_from is not None:
+        miss = reference.jump(x, ends.jump_from, ends.end) - reference.flow(x, ends.jump_from, ends.end)
+        rows.append(
+            Measurement("error of the declared last jump", _size(miss) / reference.spread(ends.end), origin="exact")
+        )
+    if ends.end.s > 0.0:
+        share = ends.end.s / ends.end.a / reference.spread(Level(1.0, 0.0))
+        rows.append(Measurement("noise left at the declared last level, over the spread", share, origin="exact"))
+    return rows
+
+
+def applies(subject: Subject, problem: object) -> bool:
+    return not stochastic(subject.claims) or sampler_reference(problem).gaussian
+
+
+CHECK = Check(
+    name="sampler-bias",
+    claim="In the limit of many steps the sampler's answer is the exact one at its declared last level: no step is "
+    "skipped or clamped, no level is missed (MATH.md section 9)",
+    kinds=frozenset({"sampler"}),
+    measure=measure,
+    problems={
+        "quick": "gaussian-1d",
+        "standard": "gaussian-1d",
+        "full": "gaussian-1d or gaussian-2d-crossed",
+    },
+    applies=applies,
+    dtypes=("float64",),
+    tags=frozenset({"sampler", "bias", "noise-free"}),
+    cost=1.0,
+)
