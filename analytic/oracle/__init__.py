@@ -15,7 +15,7 @@ Second witness for `analytic`, sharing no formula with its siblings:
 `MpmathArithmetic` is the reference. `GmpyArithmetic` runs the same code on MPFR numbers, about four times
 faster, for the large cases; `tests/analytic/test_oracle.py` holds the two to each other.
 
-Source: Albergo, Boffi, Vanden-Eijnden (arXiv:2303.08797), definitions 2.1 and 2.5 (the law and the fields).
+Source: Albergo, Boffi, Vanden-Eijnden (arXiv:2303.08797), section 2 (the law and the fields as conditional means).
 """
 
 from __future__ import annotations

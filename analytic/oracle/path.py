@@ -52,7 +52,7 @@ PATHS: dict[str, Callable[[Arithmetic, Any], tuple[Any, Any]]] = {
     "variance_preserving": _variance_preserving,
     "mirror": _linear,
 }
-"""name -> (α, β) as functions of t (arXiv:2303.08797, table 2 and section 3.4)."""
+"""name -> (α, β) as functions of t (arXiv:2303.08797, sections 3 and 4)."""
 
 _FIXED_LATENT = {
     "encoding_decoding": "sine_squared",
