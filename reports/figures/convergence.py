@@ -57,14 +57,20 @@ def _used(sheet: Sheet) -> list[tuple[float, float]]:
     return [(h, e) for h, e, u in rows if h and e and h > 0 and e > 0 and u is not False]
 
 
+def _shortfall(sheet: Sheet) -> float:
+    order, claimed = meta_number(sheet.data, "order"), meta_number(sheet.data, "claimed")
+    return math.inf if order is None or claimed is None else abs(order - claimed)
+
+
 def _guides(sheets: Sequence[Sheet]) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
-    """One dashed line per claimed order, through the middle of the first curve that claims it; and the labels."""
+    """One dashed line per claimed order, through the middle of a curve that claims it; and the labels."""
     lines: dict[str, list[Any]] = {"step": [], "error": [], "order": []}
     tips: dict[str, list[Any]] = {"step": [], "error": [], "label": []}
     ends: dict[float, tuple[float, float]] = {}
     everything = [math.log(e) for s in sheets for _, e in _used(s)] or [0.0]
     widest = max((h for s in sheets for h in reals(s.data, "step")), default=1.0)
-    for sheet in sheets:
+    # The claim of an order is drawn through the curve that keeps it best.
+    for sheet in sorted(sheets, key=_shortfall):
         order, rows = meta_number(sheet.data, "claimed"), sorted(_used(sheet))
         if order is None or order in ends or len(rows) < 2 or abs(order) > 50:
             continue

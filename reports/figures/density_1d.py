@@ -39,7 +39,7 @@ def _draw(sheets: Sequence[Sheet]) -> Drawing:
     data = sheets[0].data
     require_points([data], "t", "x", "exact", positive=False)
     sampled = any(v is not None for v in data.columns.get("sampled", ()))
-    shown = "Area: the closed form. Steps: what the subject sampled." if sampled else "Area: the closed form."
+    shown = "Area: the closed form. Steps: the subject's." if sampled else "Area: the closed form."
     return Drawing(
         spec=_spec(sampled),
         notes=[shown + " Each panel has its own height."],

@@ -68,7 +68,7 @@ def _draw(sheets: Sequence[Sheet]) -> Drawing:
     notes = ["Each path has the colour of the place where it ends."]
     sampled = bool(densities) and any(v is not None for v in densities[0].columns.get("sampled", ()))
     if densities:
-        notes.append("Filled: the closed-form marginal at that t" + (", steps: the samples." if sampled else "."))
+        notes.append("Filled: the closed-form marginal at that t" + (", steps: the subject's." if sampled else "."))
     return Drawing(
         spec=_spec(bool(densities), sampled, meta_text(sheets[0].data, "x_label", "x")),
         params={"gap": gap},

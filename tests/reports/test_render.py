@@ -199,8 +199,8 @@ def test_failing_measurements_are_listed_worst_first() -> None:
         row(name="fine", value=0.1, bound=1.0),
     )
     words = Parsed(render([record(results=[result("c", "s", "p", Verdict.FAILED, "ode", measurements=rows)])])).words
-    assert words.index("wild 50") < words.index("mild 2")
-    assert "fine 0.1" not in words
+    assert words.index("wild: 50") < words.index("mild: 2")
+    assert "fine: 0.1" not in words
 
 
 def test_only_plain_web_links_are_links() -> None:
