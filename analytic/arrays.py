@@ -65,11 +65,6 @@ def as_parameter(value: Any, name: str, ndim: int | tuple[int, ...] | None = Non
     return array
 
 
-def same_library(array: Array, like: Array) -> bool:
-    """Whether both arrays belong to one library and one device."""
-    return array_namespace(array) is array_namespace(like) and device(array) == device(like)
-
-
 def transfer(array: Array, like: Array) -> Array:
     """`array` as float64 in the library and on the device of `like`; keeps the graph within a library."""
     xp = array_namespace(like)

@@ -105,12 +105,23 @@ def average(source: Source, x: Array, accumulate: Accumulate, block_elements: in
 
 def see(components: Components, x: Array, times: slice, where: slice) -> Block:
     """The block of `components` seen from x (B, P, D), from the exact differences x - m."""
-    delta = x[:, None, :, :] - components.anchor[:, :, None, :]
-    if components.offset is not None:
-        delta = delta + components.offset[:, :, None, :]
+    delta = differences(x, components.anchor, components.offset)
     square, solved = components.factor.solve(delta)
     constant = components.log_weight[None, :] - 0.5 * (x.shape[-1] * LOG_TWO_PI + components.factor.logdet)
     return Block(components, delta, -solved, constant[:, :, None] - 0.5 * square, times, where)
+
+
+def differences(x: Array, centres: Array, offsets: Array | None = None) -> Array:
+    """(x (B, P, D) - centres (1 or B, k, D)) + offsets -> (B, k, P, D), laid out in memory with the points innermost.
+
+    D is often 1 or 2: elementwise loops, which follow the layout of what they read, would be that short.
+    """
+    xp = array_namespace(x)
+    n_times, n_points, dim = x.shape
+    # Flattening is what copies to the new order in every library.
+    columns = xp.reshape(xp.reshape(xp.permute_dims(x, (0, 2, 1)), (-1,)), (n_times, 1, dim, n_points))
+    apart = columns - centres[:, :, :, None]
+    return xp.permute_dims(apart if offsets is None else apart + offsets[:, :, :, None], (0, 1, 3, 2))
 
 
 def log_terms(source: Source, x: Array) -> Array:
