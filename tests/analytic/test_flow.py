@@ -208,6 +208,15 @@ def test_both_integrators_solve_a_stiffish_linear_equation() -> None:
         np.testing.assert_allclose(y, np.cos(1.0) + (y0 - 1.0) * np.exp(-20.0), atol=1e-12)
 
 
+def test_the_extrapolated_midpoint_rule_has_order_sixteen() -> None:
+    """Its tolerance control would hide a wrong extrapolation behind many small steps."""
+    errors = []
+    for h in (2.4, 1.2):
+        y = flow_numeric._extrapolate(lambda t, y: np.cos(t) * y, 0.3, np.ones((1, 1)), h)[0][0, 0]
+        errors.append(abs(y - np.exp(np.sin(0.3 + h) - np.sin(0.3))))
+    assert np.log2(errors[0] / errors[1]) > 15.0  # local order 17, before its asymptotic range
+
+
 def test_products_are_recognised_and_nothing_else_is() -> None:
     for name in ("product-2d", "product-2d-rotated", "two-modes-64d", "product-3d"):
         assert product_lines(problems.get(name).interpolant) is not None
