@@ -61,8 +61,9 @@ def _drawing(drawer: Drawer | None, sheets: Sequence[Sheet]) -> tuple[Drawing | 
 
 
 def _label(sheet: Sheet) -> str:
+    """The label without the subject's name: what is left can be the same for several subjects."""
     label = sheet.data.meta.get("label")
-    return label if isinstance(label, str) else ""
+    return label.removeprefix(sheet.result.subject).lstrip(" ,·:") if isinstance(label, str) else ""
 
 
 def _names(series: Sequence[Sheet]) -> list[str]:
@@ -195,7 +196,6 @@ def build(results: Sequence[Result]) -> Gallery:
                 sections[drawer.kind].append((SPELLINGS[r.verdict].severity, r.problem, plate))
                 continue
             for sheet in group:
-                label = str(sheet.data.meta.get("label", ""))
                 shared_key = (
                     drawer.kind,
                     r.check,
@@ -204,7 +204,7 @@ def build(results: Sequence[Result]) -> Gallery:
                     r.device,
                     _quantity(sheet),
                     sheet.data.title,
-                    label,
+                    _label(sheet),
                 )
                 shared[shared_key].append((number, sheet))
     for key, members in shared.items():

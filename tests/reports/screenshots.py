@@ -17,6 +17,9 @@ VIEWS = (
     ("report-matrix", 1280, 900, False, "#matrix"),
     ("report-pictures", 1280, 1000, False, "#pictures .gallery"),
     ("report-pictures-dark", 1280, 1000, True, "#pictures .gallery"),
+    ("report-tolerance", 1280, 760, False, "#pictures-tolerance"),
+    ("report-trajectories", 1280, 900, False, "#pictures-trajectories-1d"),
+    ("report-densities-dark", 1280, 900, True, "#pictures-density-2d"),
     ("report-phone", 390, 844, False, "main"),
 )
 
@@ -29,6 +32,9 @@ def main(record: Path, folder: Path) -> None:
         html.write_text(render([read_record(record)]), encoding="utf-8")
         for name, width, height, dark, selector in VIEWS:
             page.open(html, width=width, height=height, dark=dark)
+            if not page.js(f"!!document.querySelector('{selector}')"):
+                print(f"{name}: the record has nothing for it")
+                continue
             page.js(f"document.querySelector('{selector}')?.scrollIntoView()")
             page.js("new Promise((r) => setTimeout(r, 2500))")  # whatever is in sight gets drawn
             page.screenshot(folder / f"{name}.png", full=False)

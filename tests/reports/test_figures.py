@@ -80,6 +80,16 @@ def test_curves_with_different_labels_are_told_apart() -> None:
     assert len(built.sections[0]["plates"]) == 2
 
 
+def test_a_label_that_repeats_its_subject_keeps_no_curve_alone() -> None:
+    results = []
+    for i, name in enumerate("ab"):
+        data = convergence(1, i, 1)
+        results.append(subject(name, data.model_copy(update={"meta": {**data.meta, "label": f"{name}, forward"}})))
+    (plate,) = (built := gallery.build(results)).sections[0]["plates"]
+    assert [s[1] for s in built.plates[plate]["sheets"]] == ["a", "b"]
+    assert built.plates[plate]["title"] == "Order of convergence, forward"
+
+
 def test_a_claimed_order_is_drawn_with_its_slope() -> None:
     drawing = CONVERGENCE.draw([sheet(convergence(2.0, 0, 2.0))])
     guides = drawing.tables["guides"]
