@@ -104,9 +104,9 @@ def probe(
     start[-extra:] += scale * random[:, :dim]
     normals[-extra:].reshape(extra, -1)[:, :noises] = random[:, dim:]
     x0 = torch.tensor(start, dtype=dtype, device=device)
-    path = _path(knots, normals, areas, dtype, device)
+    path = path_of_normals(knots, normals, areas, dtype, device)
     again = Recorder(path)
-    answer = run(x0, again).to(torch.float64).cpu().numpy()
+    answer = run(x0, again).detach().to(torch.float64).cpu().numpy()
     if path.bridged or again.increments != recorder.increments:
         raise Inapplicable("its steps depend on the state: no affine map of x0 and the increments to probe")
     mean = answer[0]
@@ -149,7 +149,7 @@ def _dry_run(run: Run, initial: Gaussian, times: torch.Tensor, channels: int, se
     return recorder
 
 
-def _path(
+def path_of_normals(
     knots: list[float], normals: np.ndarray, areas: bool, dtype: torch.dtype, device: torch.device
 ) -> BrownianPath:
     """The path of given normals (N, 2, C, M) for each cell, as values at the knots."""

@@ -7,9 +7,12 @@ wrong law is then seen next to a truncation error a hundred times its size.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+
+from si_verify.measurement import Measurement
 
 # The estimate is the change made by a rung; what is left after all rungs is smaller by a power of the step ratio.
 _SAFETY = 2.0
@@ -17,26 +20,62 @@ _SAFETY = 2.0
 
 @dataclass(frozen=True)
 class Limit:
-    """value: |q0 − exact| over entries, largest; error: its truncation bound; amplification of rounding in q."""
+    """value: |r0|, the largest entry of what is extrapolated to; error: its truncation bound; both in units of scale.
+
+    amplification: of rounding in the values. largest: the largest |r| on the ladder.
+    """
 
     value: float
     error: float
     amplification: float
+    largest: float
 
 
-def limit(step: np.ndarray, values: np.ndarray, exact: np.ndarray, scale: float) -> Limit:
-    """step (R,), R at least 4; values (R, ...) on the rungs; exact (...). All in units of ``scale``."""
+def limit(step: np.ndarray, values: np.ndarray, exact: np.ndarray, scale: float, power: int = 0) -> Limit:
+    """Extrapolate r(h) = (q(h) − exact)/h^power, in units of the coarsest step, to step zero.
+
+    step (R,), R at least 4; values (R, ...) on the rungs; exact (...). power 0: the error of the ladder's limit; power
+    k: the coefficient of h^k, if those below are zero.
+    """
     h = np.asarray(step, dtype=float) / np.max(step)
     if h.size < 4:
         raise ValueError(f"step: expected at least 4 rungs to extrapolate from, got {h.size}")
     order = np.argsort(-h)
-    h, q = h[order], np.asarray(values, dtype=float)[order]
-    whole, without_finest, without_coarsest = (_at_zero(h[part], q[part]) for part in (
-        slice(None), slice(None, -1), slice(1, None)
-    ))  # fmt: skip
-    size = float(np.max(np.abs(whole - exact))) / scale
-    change = max(float(np.max(np.abs(whole - other))) for other in (without_finest, without_coarsest)) / scale
-    return Limit(size, _SAFETY * change, float(np.abs(_weights(h)).sum()))
+    h = h[order]
+    miss = (np.asarray(values, dtype=float)[order] - exact).reshape(h.size, -1) / scale
+    r = miss / h[:, None] ** power
+    whole, without_finest, without_coarsest = (
+        _at_zero(h[part], r[part]) for part in (slice(None), slice(None, -1), slice(1, None))
+    )
+    change = max(float(np.max(np.abs(whole - other))) for other in (without_finest, without_coarsest))
+    amplification = float((np.abs(_weights(h)) / h**power).sum())
+    return Limit(float(np.max(np.abs(whole))), _SAFETY * change, amplification, float(np.max(np.abs(r))))
+
+
+def judge_expansion(
+    label: str, step: np.ndarray, values: np.ndarray, exact: np.ndarray, scale: float, floor: float, claimed: float
+) -> list[Measurement]:
+    """The terms h^0 .. that a claimed order says are zero, each read at step zero.
+
+    This decides where a fit of slopes cannot: an error that changes its sign on the ladder has no slope. Of a claim of
+    order 1½ only the limit is read: a remainder of order ½ (schemes whose stages use √h) defies the extrapolation,
+    while remainders of order one and more, in halves too, stay within half of the bound.
+    """
+    rows = []
+    for power in range(math.floor(claimed)):
+        found = limit(step, values, exact, scale, power)
+        name = "limit" if power == 0 else f"term of order {power}"
+        bound = found.error + found.amplification * floor
+        rows.append(
+            Measurement(
+                f"{name} of {label}", found.value, bound, "at_most", "truncation",
+                "(q(h) − exact)/h^k extrapolated to step zero is zero below the claimed order; "
+                "bound: twice the last correction, and rounding",
+                detectable=bound, resolution=0.5 * found.largest if found.largest > 2 * found.amplification * floor
+                else None,
+            )
+        )  # fmt: skip
+    return rows
 
 
 def _at_zero(h: np.ndarray, q: np.ndarray) -> np.ndarray:

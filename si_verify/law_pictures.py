@@ -63,7 +63,7 @@ def _states(ctx: Context, eq: Equation, edges: torch.Tensor) -> np.ndarray:
     for k, _ in enumerate(pairwise(edges)):
         x = run(x, fine[2 * k : 2 * k + 3], path, 0)
         out.append(x)
-    return torch.stack(out).to(torch.float64).cpu().numpy()
+    return torch.stack(out).detach().to(torch.float64).cpu().numpy()
 
 
 def _density_1d(ctx: Context, eq: Equation, states: np.ndarray, times: list[float]) -> Data:

@@ -17,13 +17,20 @@ SPACING = 0.5
 
 
 def judge_order(
-    name: str, step: Any, error: Any, floor: Any, claimed: float | None, why: str, bars: Any = None
+    name: str,
+    step: Any,
+    error: Any,
+    floor: Any,
+    claimed: float | None,
+    why: str,
+    bars: Any = None,
+    alone: bool = True,
 ) -> tuple[Measurement, OrderFit]:
     """``claimed`` at most the fitted order. Where all finest errors are below ``floor`` the scheme is exact: a pass.
 
     step, error (R,), floor a number or (R,); ``claimed`` None shows the order without judging it. ``bars`` (R, 2), the
     interval of each sampled error, widens the order's by what a tilt through them makes of it. The interval's width
-    decides only where the interval reaches below the claim.
+    decides only where the interval reaches below the claim, and only if this fit stands ``alone``.
     """
     errors, floors = np.asarray(error, dtype=float), np.broadcast_to(np.asarray(floor, dtype=float), np.shape(error))
     fit = fit_order(step, errors, floors)
@@ -33,7 +40,7 @@ def judge_order(
         return (
             Measurement(
                 f"order of {name}", fit.order, claimed, "at_least", "truncation", why,
-                interval=fit.interval, resolution=None if clear else SPACING,
+                interval=fit.interval, resolution=None if clear or not alone else SPACING,
             ),
             fit,
         )  # fmt: skip

@@ -89,7 +89,7 @@ def _sampled(
     errors, bars = [], []
     for steps in counts:
         times = grid(eq.span, steps, ctx.dtype, ctx.device)
-        found = eq.solve(ctx.implementation, ctx.subject.claims, start, times, path).double().cpu().numpy()
+        found = eq.solve(ctx.implementation, ctx.subject.claims, start, times, path).detach().double().cpu().numpy()
         squares = np.sum((found - answer) ** 2, axis=1) / float(np.trace(initial.cov))
         centre, spread = float(squares.mean()), 2.58 * float(squares.std(ddof=1)) / math.sqrt(rows)
         errors.append(math.sqrt(centre))

@@ -17,7 +17,7 @@ from analytic.flow import reference_flow
 from si_verify.check import Check, Context, Inapplicable
 from si_verify.claimed_orders import claimed_weak
 from si_verify.equation import Equation, equation
-from si_verify.extrapolation import limit
+from si_verify.extrapolation import judge_expansion
 from si_verify.measurement import Data, Measurement, Outcome
 from si_verify.order_rows import convergence, judge_order
 from si_verify.sde_ladder import Rung, climb, end_law, start_law, step_counts
@@ -107,23 +107,17 @@ def measure(ctx: Context) -> Outcome:
         for quantity in _quantities(ctx, variation, rungs, eq):
             label = f"{quantity.name}, {eq.label}" + (", unequal steps" if variation.bend else "")
             why = "the claimed weak order; fitted over a ladder without sampling noise"
-            row, fit = judge_order(f"weak error of {label}", steps, quantity.errors, floors, claimed, why)
-            measurements += [row, _limit(label, steps, quantity, floors)]
+            row, fit = judge_order(f"weak error of {label}", steps, quantity.errors, floors, claimed, why, alone=claimed % 1 > 0)
+            terms = judge_expansion(
+                label, steps, quantity.values, quantity.exact, quantity.scale, float(floors.max()), claimed
+            )
+            measurements += [row, *terms]
             counted = [r.steps for r in rungs]
             title = f"Weak error of {quantity.name}"
             data.append(convergence(title, label, counted, steps, quantity.errors, floors, claimed, fit))
     if not measurements:
         raise Inapplicable("; ".join(skipped))
     return Outcome(tuple(measurements), tuple(data), tuple(skipped))
-
-
-def _limit(label: str, steps: np.ndarray, quantity: Quantity, floors: np.ndarray) -> Measurement:
-    found = limit(steps, quantity.values, quantity.exact, quantity.scale)
-    bound = found.error + found.amplification * float(floors.max())
-    return Measurement(
-        f"limit of {label}", found.value, bound, "at_most", "truncation",
-        "distance of the ladder's limit (extrapolated to step zero) from the closed form; twice the last correction",
-    )  # fmt: skip
 
 
 def applies(subject: Subject, problem: object) -> bool:

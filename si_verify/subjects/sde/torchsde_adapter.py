@@ -100,6 +100,7 @@ def solver(method: str, sde_type: str, additive: bool = False, **options: Any) -
     noise_class = _noise_class(torchsde)
     levy = {"srk": "space-time", "log_ode": "foster"}.get(method, "none")
 
+    @torch.no_grad()  # as for sampling; without it Milstein keeps the graph of every step
     def solve(drift: Any, diffusion: Any, x0: torch.Tensor, times: torch.Tensor, brownian: Any) -> torch.Tensor:
         sign = 1.0 if times[-1] > times[0] else -1.0
         ts = sign * times
