@@ -186,7 +186,7 @@ def test_order_tags_say_what_runge_kutta_shows(problem: Problem) -> None:
         if len(errors) > 1:
             orders.append(np.log(errors[-2] / errors[-1]) / np.log(ladder[-1] / ladder[-2]))
         # Refined until the order settles, or the error nears the rounding of the steps and of the reference.
-        settled = abs(orders[-1] - orders[-2]) < 0.04 if len(orders) > 2 else False
+        settled = abs(orders[-1] - orders[-2]) < 0.04 if len(orders) > 4 else False
         if len(errors) > 1 and (settled or errors[-1] < 200.0 * floor):
             break
     order = orders[-1]
