@@ -84,7 +84,7 @@ def guard_field(build: Callable[..., Any]) -> Callable[..., dict[str, Callable[.
 
 
 def guard_density(solve: Callable[..., Any]) -> Callable[..., Any]:
-    """Guard ``solve(problem, ...)`` of kind pde; what the answer must look like is the problem's to say (``expected``)."""
+    """Guard ``solve(problem, ...)`` of kind pde; the problem says what an answer must look like."""
 
     @functools.wraps(solve, updated=())
     def guarded(problem: Any, *args: Any) -> Any:

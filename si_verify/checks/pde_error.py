@@ -1,0 +1,106 @@
+"""Error of a density solver against the exact density, at every stored time and in four distances."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from si_verify.check import Check, Context
+from si_verify.density_cases import density_case
+from si_verify.density_claims import density_claims
+from si_verify.density_errors import NORMS, Shrinking, slack
+from si_verify.density_ladder import Rung, climb_one, floor_of, rungs_for
+from si_verify.density_order import FACTOR, decided, judge, picture
+from si_verify.density_pictures import panels
+from si_verify.measurement import Data, Measurement, Outcome
+from si_verify.subject import Subject
+
+# Cells of a ladder's finest grid, by dimension: what a profile can afford.
+_LARGEST = {1: 10_000, 2: 200, 3: 64}
+_EXTENSIONS = 2
+_EXTENSION = 1.4
+
+
+def measure(ctx: Context) -> Outcome:
+    """A ladder for every kind of diffusion the subject takes; its order in L1, and its decay in all distances."""
+    claims = density_claims(ctx.subject)
+    measurements: list[Measurement] = []
+    data: list[Data] = []
+    for amount in claims.amounts()[: 1 + ctx.effort]:
+        direction = "forward" if "forward" in claims.directions else "backward"
+        case = density_case(ctx.problem, amount, direction, ctx.device)  # type: ignore[arg-type]
+        largest = _LARGEST[ctx.problem.dim]
+        rungs = [climb_one(ctx, case, n, claims.form) for n in rungs_for(ctx.problem, claims, largest)]
+        row, curve = _order(ctx, case.label, rungs, claims.order)
+        for _ in range(_EXTENSIONS):
+            finer = 8 * round(_EXTENSION * max(rungs[-1].grid.shape) / 8)
+            if decided(row) or finer > largest:
+                break
+            rungs.append(climb_one(ctx, case, finer, claims.form))
+            row, curve = _order(ctx, case.label, rungs, claims.order)
+        measurements.append(row)
+        data.append(curve)
+        for norm in NORMS:
+            found, curve = _decay(ctx, case.label, rungs, norm, claims.order_in(norm))
+            measurements.append(found)
+            data.append(curve)
+        data += panels(rungs[-1], case.label)
+    return Outcome(tuple(measurements), tuple(data))
+
+
+def _order(ctx: Context, label: str, rungs: list[Rung], claimed: float) -> tuple[Measurement, Data]:
+    steps = np.array([r.step for r in rungs])
+    errors = np.array([r.errors["L1"][-1] for r in rungs])
+    floor = np.array([floor_of(r, ctx.dtype, "L1") for r in rungs])
+    row, fit = judge(f"L1 error, {label}", steps, errors, floor, claimed)
+    return row, picture(label, [max(r.grid.shape) for r in rungs], steps, errors, floor, claimed, fit)
+
+
+def _decay(ctx: Context, label: str, rungs: list[Rung], norm: str, order: float) -> tuple[Measurement, Data]:
+    """The finest rung against the first one that is about twice as coarse."""
+    fine = rungs[-1]
+    coarse = next(r for r in reversed(rungs) if r.step >= FACTOR * fine.step)
+    shrinking = Shrinking(
+        coarse.errors[norm],
+        fine.errors[norm],
+        coarse.step / fine.step,
+        order,
+        floor_of(fine, ctx.dtype, norm),
+        slack(norm, order),
+    )
+    columns: dict[str, Any] = {
+        "t": fine.times[1:],
+        "error": [float(e) if math.isfinite(e) else None for e in fine.errors[norm]],
+        "bound": [float(b) if math.isfinite(b) else None for b in shrinking.allowed],
+    }
+    cells = max(fine.grid.shape)
+    found = Data(
+        "error-vs-t", f"{norm} error of the density against t", columns,
+        {"quantity": f"density in {norm}", "label": label, "note": f"{cells} cells on the longest axis."},
+    )  # fmt: skip
+    return shrinking.measurement(f"{norm} at every t, {label}"), found
+
+
+def applies(subject: Subject, problem: Any) -> bool:
+    claims = density_claims(subject)
+    return claims.on_grid and problem.dim in claims.dims
+
+
+CHECK = Check(
+    name="pde-error",
+    claim="The computed density converges to ρ(t) at every stored time, in L1, L2, L∞ and KL, at the claimed order "
+    "(arXiv:2303.08797, Theorem 2.6 and Corollary 2.10)",
+    kinds=frozenset({"pde"}),
+    measure=measure,
+    problems={
+        "quick": "1d-bimodal",
+        "standard": "1d-bimodal, 1d-bimodal-to-trimodal-trigonometric, gaussian-1d, correlated-2d, product-2d",
+        "full": "order and (1d or 2d)",
+    },
+    applies=applies,
+    dtypes=("float64",),
+    tags=frozenset({"pde", "order", "noise-free"}),
+    cost=3.0,
+)
