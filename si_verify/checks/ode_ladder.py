@@ -120,12 +120,12 @@ class Ladder:
         """Mean step sizes."""
         return abs(self.trial.end - self.trial.start) / np.asarray(self.counts, dtype=float)
 
-    def order(self, name: str, why: str, judged: bool = True) -> Measurement:
+    def order(self, name: str, why: str) -> Measurement:
         """The observed order as a measurement held to the claim."""
         return Measurement(
             name=f"order, {name}",
             value=self.fit.order,
-            bound=self.claimed if judged else None,
+            bound=self.claimed,
             relation="at_least",
             origin="truncation",
             why=why,
@@ -147,6 +147,18 @@ class Ladder:
             origin="truncation",
             why="a convergent scheme errs less on every finer half of its ladder than on the coarsest rung",
         )
+
+    def plateau(self, name: str) -> list[Measurement]:
+        """Where the fit decides nothing: the order between the middle and the finest rung."""
+        if self.narrow or self.decided or not np.isfinite(self.errors).all():
+            return []
+        middle = len(self.errors) // 2
+        if min(self.errors[middle], self.errors[-1]) <= 10 * self.trial.floor(self.counts[-1]):
+            return []
+        secant = math.log(self.errors[middle] / self.errors[-1]) / math.log(self.counts[-1] / self.counts[middle])
+        why = "claimed order less a half: errors too rough for a fit still fall from the middle rung to the finest"
+        name = f"order over the finer half, {name}"
+        return [Measurement(name, secant, self.claimed - 0.5, "at_least", "truncation", why)]
 
     def data(self, label: str) -> Data:
         """Columns of the kind ``convergence``."""

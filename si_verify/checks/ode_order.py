@@ -32,7 +32,7 @@ def _measure_on(context: Context, grid: Grid, word: str) -> Outcome:
         ladder = Ladder.climb(task, context.implementation, grid, claimed, 3 + context.effort)
         counts = ladder.counts
         why = _WHY.format(_PARTICLES[context.effort], word, len(counts), counts[0], counts[-1])
-        measurements += [ladder.order(name, why), ladder.divergence(name)]
+        measurements += [ladder.order(name, why), ladder.divergence(name), *ladder.plateau(name)]
         data.append(ladder.data(name))
     return Outcome(tuple(measurements), tuple(data))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ _PARTICLES = 16
 _SHARES = (0.4561, 0.2137, 0.6173)
 # Further times to ask for, in steps: between two ends of steps, whatever the first fell on.
 _OFFSETS = (0.37, 0.74)
+_MANY_STEPS = 10
 _TOTAL = (
     "steps·tol·√D·(1 + |x|)·amplification of the exact flow: error control promises a local error of at most "
     "tol·(1 + |x|) in each component at every accepted step; tol = {:.3g}, steps ≤ {} evaluations{}"
@@ -51,6 +52,7 @@ class Row:
     evaluations: int
     stayed: bool
     why: str
+    rounding: float = 0.0
 
     def rank(self) -> tuple[bool, float]:
         """Worst last: runs that left the span (the field is frozen there) count only where no run stayed inside."""
@@ -108,7 +110,7 @@ class Runs:
         bound = self._steps(watched.calls) * answer.local(tol) * float(growth.max())
         why = _TOTAL.format(tol, watched.calls, f" / {per_step} a step" if per_step else "")
         rounding = task.floor(watched.calls)
-        row = Row(rms(x - task.exact), bound + rounding, watched.calls, answer.stayed, why)
+        row = Row(rms(x - task.exact), bound + rounding, watched.calls, answer.stayed, why, rounding)
         self.total[tol] = max(self.total.get(tol, row), row, key=Row.rank)
         direction = -1.0 if self.backward else 1.0
         self.beyond = max(self.beyond, *(direction * (t - task.end) for t in watched.times), 0.0)
@@ -135,6 +137,36 @@ def _judged(name: str, row: Row) -> Measurement:
     return Measurement(name=name, value=row.error, bound=row.bound, origin="truncation", why=row.why)
 
 
+def _proportion(rows: dict[float, Row], name: str, per_step: int) -> list[Measurement]:
+    """How the error follows the tolerance: slopes between neighbouring tolerances, all of which must be out to fail.
+
+    Error control per step gives error ~ tol^(p/(q+1)), p the advancing and q the estimating order, which is 1 for a
+    pair that advances with its better formula; per unit step p/q. Half and three halves leave room for both. Runs of
+    a few steps, which the span and not the tolerance has chosen, and runs at the rounding level say nothing of it.
+    """
+    kept = sorted(
+        (tol, row.error)
+        for tol, row in rows.items()
+        if row.error > 10 * row.rounding and row.error > 0 and row.evaluations >= _MANY_STEPS * per_step
+    )
+    slopes = [math.log(b[1] / a[1]) / math.log(b[0] / a[0]) for a, b in pairwise(kept)]
+    if len(slopes) < 2:
+        return []
+    overall = math.log(kept[-1][1] / kept[0][1]) / math.log(kept[-1][0] / kept[0][0])
+    why = "error ~ tol^1 for a pair that advances with its better formula; {} says that {}"
+    reach = (min(slopes), max(slopes))
+    return [
+        Measurement(
+            f"error follows the tolerance, {name}", overall, 0.5, "at_least", "truncation",
+            why.format("less than half", "the tolerance is hardly heeded"), interval=reach,
+        ),
+        Measurement(
+            f"error overtakes the tolerance, {name}", overall, 1.5, "at_most", "truncation",
+            why.format("more than three halves", "work is spent on accuracy nobody asked for"), interval=reach,
+        ),
+    ]  # fmt: skip
+
+
 def _measure(context: Context) -> Outcome:
     measurements: list[Measurement] = []
     data: list[Data] = []
@@ -156,6 +188,7 @@ def _measure(context: Context) -> Outcome:
                 unit="t",
             ),
         ]
+        measurements += _proportion(rows, name, context.subject.claims.evaluations_per_step or 1)
         columns = {
             "rtol": list(rows),
             "error": [r.error for r in rows.values()],
