@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from analytic import Interpolant
-from si_verify.mixture_formula import Inputs, fields_of, inputs_at, mixture_at, nudged
+from si_verify.mixture_formula import Inputs, fields_of, inputs_at, mixture_at, tangents
 
 _PATTERNS = 8
 _ELEMENTS = 4_000_000  # (N, K, D) numbers times patterns: large mixtures get fewer patterns, at least two
@@ -34,15 +34,15 @@ def sensitivity(interpolant: Interpolant, t: float, x: Tensor, generator: torch.
     size = x64.shape[0] * p.mean0.numel()
     for _ in range(max(2, min(_PATTERNS, _ELEMENTS // size))):
         signs: Inputs = p.map(lambda value: _signs(value, generator))
-        point = _signs(x64, generator)
-
-        def moved(step: Tensor, signs: Inputs = signs, point: Tensor = point) -> dict[str, Tensor]:
-            return fields_of(mixture_at(nudged(p, signs, step)), x64 * (1 + step * point))
-
-        zero = torch.zeros((), dtype=torch.float64)
-        _, slopes = torch.func.jvp(moved, (zero,), (torch.ones_like(zero),))
+        slope = tangents(p, signs).tensors()
+        at, along = (x64, *p.tensors()), (x64 * _signs(x64, generator), *slope)
+        slopes = torch.func.jvp(_fields, at, along)[1]
         norms = {name: torch.maximum(norms[name], _norm(slopes[name])) for name in norms}
     return norms
+
+
+def _fields(x: Tensor, *inputs: Tensor) -> dict[str, Tensor]:
+    return fields_of(mixture_at(Inputs(*inputs)), x)
 
 
 def _norm(value: Tensor) -> Tensor:

@@ -148,7 +148,7 @@ def _scales(problem: Any) -> tuple[float, float]:
     """The least variance of any component in any direction at any time, and the spread of the whole law."""
     interpolant = problem.interpolant
     least, largest = np.inf, 0.0
-    for t in np.linspace(*problem.t_span, 33):
+    for t in np.linspace(problem.t_span[0], problem.t_span[1], 33):
         law = interpolant.marginal(float(t))
         blocks = dense_blocks(np.asarray(law.covariances), interpolant.dim)
         least = min(least, float(np.linalg.eigvalsh(blocks).min()))

@@ -33,7 +33,7 @@ def pictures(ctx: Context, eq: Equation) -> list[Data]:
     states = _states(ctx, eq, edges)
     times = [float(t) for t in edges]
     shown = list(range(0, parts + 1, parts // _SHOWN))
-    paths = {
+    paths: dict[str, list[Any]] = {
         "path": np.repeat(np.arange(_PATHS), parts + 1).tolist(),
         "t": times * _PATHS,
     }

@@ -41,7 +41,10 @@ class Inputs:
     beta_dot_alpha: Tensor
 
     def map(self, f: Any) -> Inputs:
-        return Inputs(*(f(getattr(self, item.name)) for item in fields(self)))
+        return Inputs(*map(f, self.tensors()))
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        return tuple(getattr(self, item.name) for item in fields(self))
 
 
 class Mixture(NamedTuple):
@@ -138,18 +141,18 @@ def mirrored(p: Inputs) -> bool:
     return bool(torch.equal(p.cov00, p.cov01) and torch.equal(p.cov00, p.cov11) and torch.equal(p.mean0, p.mean1))
 
 
-def nudged(p: Inputs, signs: Inputs, step: Tensor | float) -> Inputs:
-    """Every number p_j changed to p_j (1 + step·sign_j), symmetric where p is."""
+def tangents(p: Inputs, signs: Inputs) -> Inputs:
+    """p_j · sign_j for every number, symmetric where p is: d/dε of p (1 + ε δ)."""
 
-    def nudge(value: Tensor, sign: Tensor, symmetric: bool) -> Tensor:
+    def tangent(value: Tensor, sign: Tensor, symmetric: bool) -> Tensor:
         if symmetric and sign.ndim == 3:
             sign = torch.tril(sign) + torch.tril(sign, -1).mT
-        return torch.where(value == 0, value, value * (1 + step * sign))
+        return torch.where(value == 0, value, value * sign)
 
-    changed = {
-        item.name: nudge(getattr(p, item.name), getattr(signs, item.name), item.name in ("cov00", "cov11"))
+    slopes = {
+        item.name: tangent(getattr(p, item.name), getattr(signs, item.name), item.name in ("cov00", "cov11"))
         for item in fields(Inputs)
     }
     if mirrored(p):
-        changed |= dict.fromkeys(("cov11", "cov01"), changed["cov00"]) | {"mean1": changed["mean0"]}
-    return replace(p, **changed)
+        slopes |= dict.fromkeys(("cov11", "cov01"), slopes["cov00"]) | {"mean1": slopes["mean0"]}
+    return replace(p, **slopes)

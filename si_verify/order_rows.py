@@ -23,19 +23,19 @@ def judge_order(
     floor: Any,
     claimed: float | None,
     why: str,
-    bars: Any = None,
+    spread: float = 0.0,
     alone: bool = True,
 ) -> tuple[Measurement, OrderFit]:
     """``claimed`` at most the fitted order. Where all finest errors are below ``floor`` the scheme is exact: a pass.
 
-    step, error (R,), floor a number or (R,); ``claimed`` None shows the order without judging it. ``bars`` (R, 2), the
-    interval of each sampled error, widens the order's by what a tilt through them makes of it. The interval's width
+    step, error (R,), floor a number or (R,); ``claimed`` None shows the order without judging it. ``spread``, the
+    sampling half-width of the slope, widens its interval. The interval's width
     decides only where the interval reaches below the claim, and only if this fit stands ``alone``.
     """
     errors, floors = np.asarray(error, dtype=float), np.broadcast_to(np.asarray(floor, dtype=float), np.shape(error))
     fit = fit_order(step, errors, floors)
     if fit.found:
-        fit = _widened(fit, np.asarray(step, dtype=float), bars)
+        fit = replace(fit, low=fit.low - spread, high=fit.high + spread)
         clear = claimed is not None and fit.low >= claimed
         return (
             Measurement(
@@ -56,13 +56,17 @@ def judge_order(
     )  # fmt: skip
 
 
-def _widened(fit: OrderFit, step: np.ndarray, bars: Any) -> OrderFit:
-    if bars is None:
-        return fit
-    used = list(fit.used)
-    low, high = np.log(np.maximum(np.asarray(bars, dtype=float)[used], 1e-300)).T
-    tilt = float(np.max(high - low)) / float(np.ptp(np.log(step[used])))
-    return replace(fit, low=fit.low - tilt, high=fit.high + tilt)
+def slope_spread(step: Any, squares: Any, z: float) -> float:
+    """Half-width, z standard errors, of the slope of log RMS error against log step, all rungs on the same paths.
+
+    squares (R, N): squared errors by rung and path. First-order in the path's influence on every rung at once, so that
+    what common random numbers share between rungs does not count.
+    """
+    x = np.log(np.asarray(step, dtype=float))
+    weights = (x - x.mean()) / float(((x - x.mean()) ** 2).sum())
+    s = np.asarray(squares, dtype=float)
+    influence = 0.5 * weights @ (s / s.mean(axis=1, keepdims=True))
+    return z * float(influence.std(ddof=1)) / math.sqrt(s.shape[1])
 
 
 def convergence(

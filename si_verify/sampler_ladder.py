@@ -11,6 +11,9 @@ import numpy as np
 from si_verify.order_rows import SPACING
 from si_verify.stats import OrderFit, fit_order
 
+# Two rungs closer than this show their own scatter and no slope.
+_APART = 1.15
+
 
 @dataclass
 class SamplerLadder:
@@ -68,7 +71,7 @@ class SamplerLadder:
     def _run(self, counts: list[int]) -> None:
         known = dict(zip(self.counts, self.errors, strict=True))
         for n in counts:
-            if n not in known:
+            if all(max(n, m) >= _APART * min(n, m) for m in known):
                 known[n] = self.error(n)
         self.counts = sorted(known)
         self.errors = [known[n] for n in self.counts]

@@ -107,7 +107,8 @@ class SamplerTrial:
         """The level of ``error`` that rounding explains."""
         law = self.reference.law(self.ends(steps).end)
         size = 1.0 + float(np.abs(np.asarray(law.mean())).max()) / self.reference.spread(self.ends(steps).end)
-        return _ROUNDINGS * self.eps * size * math.sqrt(steps)
+        own = float(self.ctx.subject.claims.extra.get("conditioning", 1.0))
+        return _ROUNDINGS * self.eps * own * size * math.sqrt(steps)
 
 
 def exact_flow_known(problem: object) -> bool:

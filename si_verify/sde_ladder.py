@@ -42,7 +42,7 @@ def gaussian_path(problem: Any) -> GaussianPath:
 def _rate(problem: Any, epsilon_at: tuple[float, ...], sign: float) -> float:
     """The fastest rate of the drift's Jacobian over t_span (spectral norm)."""
     path = gaussian_path(problem)
-    times = np.linspace(*problem.t_span, len(epsilon_at))
+    times = np.linspace(problem.t_span[0], problem.t_span[1], len(epsilon_at))
     jacobian = path.rate(times) - sign * np.array(epsilon_at)[:, None, None] * np.linalg.inv(path.cov(times))
     return float(np.linalg.norm(jacobian, 2, axis=(1, 2)).max())
 
@@ -69,7 +69,7 @@ def step_counts(problem: Any, equation: Equation, rungs: int, ratio: float) -> S
 
     All are even: the error of a two-step scheme has a part that changes sign from step to step.
     """
-    times = np.linspace(*problem.t_span, 33)
+    times = np.linspace(problem.t_span[0], problem.t_span[1], 33)
     fastest = _rate(problem, tuple(equation.epsilon(float(t)) for t in times), equation.sign)
     span = abs(equation.span[1] - equation.span[0])
     first = max(8, int(np.ceil(_RESOLVE * fastest * span)))

@@ -35,6 +35,9 @@ class StateNoise(Protocol):
     def spreading(self, x: torch.Tensor) -> torch.Tensor:
         """Σ_l g_l ∇·g_l, (N, D)."""
 
+    def turned(self, x: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """(v·∇) g_l for every column, (N, D, M); v (N, D)."""
+
 
 @dataclass(frozen=True)
 class DiagonalNoise:
@@ -58,6 +61,9 @@ class DiagonalNoise:
 
     def spreading(self, x: torch.Tensor) -> torch.Tensor:
         return self.along(x)
+
+    def turned(self, x: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        return torch.diag_embed((_DEPTH / self.length) * torch.cos(x / self.length) * v)
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,9 @@ class ScalarNoise:
     def spreading(self, x: torch.Tensor) -> torch.Tensor:
         return self.along(x) if x.shape[1] == 1 else torch.zeros_like(x)
 
+    def turned(self, x: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        return (self._shifted(x)[1] * torch.roll(v, -1, dims=1))[..., None]
+
 
 @dataclass(frozen=True)
 class GeneralNoise:
@@ -112,6 +121,10 @@ class GeneralNoise:
 
     def spreading(self, x: torch.Tensor) -> torch.Tensor:
         return torch.zeros_like(x)
+
+    def turned(self, x: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        slope = (_DEPTH / self.length) * torch.cos(x / self.length) * v
+        return torch.roll(torch.diag_embed(slope), 1, dims=1)
 
 
 def state_noise(structure: str, length: float) -> StateNoise:

@@ -189,7 +189,7 @@ def _measure(context: Context) -> Outcome:
             ),
         ]
         measurements += _proportion(rows, name, context.subject.claims.evaluations_per_step or 1)
-        columns = {
+        columns: dict[str, list[Any]] = {
             "rtol": list(rows),
             "error": [r.error for r in rows.values()],
             "evaluations": [r.evaluations for r in rows.values()],

@@ -42,7 +42,7 @@ def _compare(ctx: Context, kinds: list[tuple[str, str]], what: str) -> Outcome:
     data = []
     for i, j in combinations(range(len(kinds)), 2):
         gap = _gap(fine[i].computed, fine[j].computed, grid.volume)
-        errors = sum(_gap(r.computed, r.exact, first.volume) for r in (coarse[i], coarse[j]))
+        errors = np.sum([_gap(r.computed, r.exact, first.volume) for r in (coarse[i], coarse[j])], axis=0)
         floor = 2 * floors(grid, ctx.dtype)["L1"]
         shrinking = Shrinking(errors, gap, 2.0, claims.order, floor, slack("L1", claims.order))
         label = f"{', '.join(kinds[i])} and {', '.join(kinds[j])}"

@@ -17,7 +17,7 @@ from si_verify.subject import Subject
 
 # The limit is extrapolated from three counts; how far it may be off is taken as this share of what was extrapolated.
 _SHARE = 0.5
-_COUNTS = ((48, 96, 192), (80, 160, 320), (160, 320, 640))
+_COUNTS = ((36, 72, 144), (40, 80, 160), (160, 320, 640))
 # Below an extrapolation this small (of the spread) a bias is visible that matters to anyone.
 _SEEN = 0.05
 
@@ -65,19 +65,22 @@ def _law_limits(trial: SamplerTrial, counts: list[int]) -> list[tuple[str, float
 
 
 def _limit(counts: list[int], errors: list[np.ndarray], order: float | None) -> tuple[float, float]:
-    """(size of the error extrapolated to h = 0, size of what was extrapolated) by two refinements.
+    """(size of the error extrapolated to h = 0, size of what was extrapolated) from three refinements.
 
-    Errors c h^p + d h^(p+1) + B at three step sizes: B solves the linear system exactly, p the claimed order (1 where
-    none is claimed). The answer moves by ``rest`` between the finest count and the limit.
+    The model B + c h^p + d h^(p+1) is solved exactly for B, with p the claimed order and with p = 1, which is right for
+    any first or second order: the bias is to be what no reasonable order explains. The rest is how far the two limits
+    and the one from the two finest counts alone lie from the finest answer and from each other.
     """
-    p = order or 1.0
     h = 1.0 / np.array(counts, dtype=float)
-    table = np.stack([np.ones(3), h**p, h ** (p + 1.0)], axis=1)
-    weights = np.linalg.inv(table)[0]
-    limit = sum(w * e for w, e in zip(weights, errors, strict=True))
-    simple = errors[2] + (errors[2] - errors[1]) / ((counts[2] / counts[1]) ** p - 1.0)
-    rest = max(_size(limit - errors[2]), _size(simple - errors[2]), _size(limit - simple))
-    return min(_size(limit), _size(simple)) if np.isfinite(_size(limit)) else math.nan, rest
+    limits = []
+    for p in {1.0, order or 1.0}:
+        table = np.stack([np.ones(3), h**p, h ** (p + 1.0)], axis=1)
+        limits.append(sum(w * e for w, e in zip(np.linalg.inv(table)[0], errors, strict=True)))
+        limits.append(errors[2] + (errors[2] - errors[1]) / ((counts[2] / counts[1]) ** p - 1.0))
+    sizes = [_size(limit) for limit in limits]
+    if not all(map(math.isfinite, sizes)):
+        return math.nan, math.nan
+    return min(sizes), max(_size(limit - errors[2]) for limit in limits)
 
 
 def _size(error: np.ndarray) -> float:

@@ -13,7 +13,7 @@ from si_verify.sampler_trial import SamplerTrial
 from si_verify.subject import Subject
 
 _LAST = (56, 80, 80)
-_MOST = (224, 448, 896)
+_MOST = (112, 224, 896)
 
 
 def measure(ctx: Context) -> Outcome:

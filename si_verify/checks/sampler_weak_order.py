@@ -14,8 +14,8 @@ from si_verify.sampler_reference import sampler_reference
 from si_verify.sampler_trial import SamplerTrial
 from si_verify.subject import Subject
 
-_LAST = (56, 80, 112)
-_MOST = (112, 320, 640)
+_LAST = (48, 64, 112)
+_MOST = (96, 160, 640)
 
 
 def measure(ctx: Context) -> Outcome:
@@ -48,8 +48,8 @@ def applies(subject: Subject, problem: object) -> bool:
 
 CHECK = Check(
     name="sampler-weak-order",
-    claim="With the ideal model of Gaussian data, mean and covariance of a stochastic sampler's answer converge to those "
-    "of its last noise level with its claimed weak order (arXiv:2303.08797, Theorem 2.9; MATH.md sections 4 and 8)",
+    claim="With the ideal model of Gaussian data, mean and covariance of a stochastic sampler's answer converge to "
+    "those of its last noise level with its claimed weak order (arXiv:2303.08797, Theorem 2.9; MATH.md section 8)",
     kinds=frozenset({"sampler"}),
     measure=measure,
     problems={

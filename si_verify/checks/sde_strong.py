@@ -20,7 +20,7 @@ from si_verify.check import Check, Context
 from si_verify.claimed_orders import claimed_strong
 from si_verify.equation import Equation, equation, grid
 from si_verify.measurement import Data, Measurement, Outcome
-from si_verify.order_rows import convergence, judge_order
+from si_verify.order_rows import convergence, judge_order, slope_spread
 from si_verify.sde_ladder import affine_sde, climb, start_law, step_counts
 from si_verify.subject import Subject
 
@@ -45,7 +45,7 @@ def measure(ctx: Context) -> Outcome:
         rungs = climb(ctx, eq, counts, bend, number)
         initial = start_law(eq)
         size = math.sqrt(float(np.trace(initial.cov)))
-        bars = None
+        bars, spread = None, 0.0
         if max(r.found.residual for r in rungs) <= _AFFINE:
             sde = affine_sde(ctx.problem, eq)
             squares = [r.found.mean_square_error(strong_reference(sde, r.found), initial) for r in rungs]
@@ -58,12 +58,12 @@ def measure(ctx: Context) -> Outcome:
             variations.append(("constant", direction, bend))
             continue
         else:
-            counts, steps, errors, bars = _sampled(ctx, eq, counts[0], number)
+            counts, steps, errors, bars, spread = _sampled(ctx, eq, counts[0], number)
             floors = np.zeros_like(errors)
             label = f"{eq.label}, {_PATHS[ctx.effort]} sampled paths"
             notes.append(f"{eq.label}: not affine in the increments, so measured on sampled paths")
         why = "the claimed strong order against the exact solution given the path"
-        row, fit = judge_order(f"strong error, {label}", steps, errors, floors, claimed, why, bars)
+        row, fit = judge_order(f"strong error, {label}", steps, errors, floors, claimed, why, spread)
         measurements.append(row)
         data.append(convergence("Strong error", label, counts, steps, errors, floors, claimed, fit, bars))
     return Outcome(tuple(measurements), tuple(data), tuple(notes))
@@ -71,8 +71,8 @@ def measure(ctx: Context) -> Outcome:
 
 def _sampled(
     ctx: Context, eq: Equation, first: int, stream: int
-) -> tuple[list[int], np.ndarray, np.ndarray, np.ndarray]:
-    """Counts, steps, root mean square errors and their 99 % intervals, all rungs on the same paths."""
+) -> tuple[list[int], np.ndarray, np.ndarray, np.ndarray, float]:
+    """Counts, steps, root mean square errors, their 99 % intervals, and the slope's spread at 6 standard errors."""
     rows = _PATHS[ctx.effort]
     counts = [first * 2**k for k in range(5)]
     seed = (ctx.seed ^ (0x5DE << stream)) & 0xFFFFFFFF
@@ -86,16 +86,18 @@ def _sampled(
     )
     exact = StrongSolution.on(affine_sde(ctx.problem, eq), np.array(fine))
     answer = exact.given(start.double().cpu().numpy(), increments, areas, seed=seed)[:, -1]
-    errors, bars = [], []
+    errors, bars, kept = [], [], []
     for steps in counts:
         times = grid(eq.span, steps, ctx.dtype, ctx.device)
         found = eq.solve(ctx.implementation, ctx.subject.claims, start, times, path).detach().double().cpu().numpy()
         squares = np.sum((found - answer) ** 2, axis=1) / float(np.trace(initial.cov))
         centre, spread = float(squares.mean()), 2.58 * float(squares.std(ddof=1)) / math.sqrt(rows)
+        kept.append(squares)
         errors.append(math.sqrt(centre))
         bars.append((math.sqrt(max(centre - spread, 0.0)), math.sqrt(centre + spread)))
     width = abs(eq.span[1] - eq.span[0])
-    return counts, np.array([width / n for n in counts]), np.array(errors), np.array(bars)
+    h = np.array([width / n for n in counts])
+    return counts, h, np.array(errors), np.array(bars), slope_spread(h, kept, 6.0)
 
 
 def applies(subject: Subject, problem: object) -> bool:

@@ -86,6 +86,7 @@ def _quantities(ctx: Context, variation: Variation, rungs: list[Rung], eq: Equat
 def measure(ctx: Context) -> Outcome:
     """One fitted order for every variation and moment."""
     claimed = claimed_weak(ctx.subject.claims, "additive")
+    assert claimed is not None  # applies() asks
     measurements: list[Measurement] = []
     data: list[Data] = []
     skipped: list[str] = []
@@ -107,7 +108,8 @@ def measure(ctx: Context) -> Outcome:
         for quantity in _quantities(ctx, variation, rungs, eq):
             label = f"{quantity.name}, {eq.label}" + (", unequal steps" if variation.bend else "")
             why = "the claimed weak order; fitted over a ladder without sampling noise"
-            row, fit = judge_order(f"weak error of {label}", steps, quantity.errors, floors, claimed, why, alone=claimed % 1 > 0)
+            name, alone = f"weak error of {label}", claimed % 1 > 0
+            row, fit = judge_order(name, steps, quantity.errors, floors, claimed, why, alone=alone)
             terms = judge_expansion(
                 label, steps, quantity.values, quantity.exact, quantity.scale, float(floors.max()), claimed
             )

@@ -47,6 +47,7 @@ def measure(ctx: Context) -> Outcome:
     wanted = [v for v in _VARIATIONS if claimed_weak(ctx.subject.claims, v[0]) is not None]
     for structure, amount, direction in wanted[: _COUNTS[ctx.effort]]:
         claimed = claimed_weak(ctx.subject.claims, structure)
+        assert claimed is not None  # as wanted
         eq = equation(ctx.problem, amount, direction, structure).read_as(ctx.subject.claims)
         steps, values, floors = _ladder(ctx, eq)
         f, scale = _waves(eq)

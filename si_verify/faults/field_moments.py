@@ -59,7 +59,7 @@ FAULTS = (
     field_fault(
         "half-rate-for-cross",
         build_with(mixture=_half_rate),
-        "½ Ċ for A = Cov(ẋ, x): the same densities, another velocity if C01 is not symmetric; continuity cannot see it.",
+        "½ Ċ for A = Cov(ẋ, x): the same densities, another velocity where C01 is not symmetric; continuity is blind.",
         "MATH.md section 2 (gauge)",
     ),
     field_fault(

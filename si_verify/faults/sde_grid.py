@@ -47,8 +47,8 @@ class _Remembering:
         x = x0
         for t, s in pairwise(times.tolist()):
             f = drift(t, x)
-            known = self.history is not None and self.history.shape == f.shape
-            slope = 1.5 * f - 0.5 * self.history if known else f
+            last = self.history
+            slope = f if last is None or last.shape != f.shape else 1.5 * f - 0.5 * last
             self.history = f
             x = x + slope * (s - t) + diffusion(t, x) * brownian(t, s)
         return x

@@ -59,4 +59,3 @@ FAULTS = (
         "SciML/StochasticDiffEq.jl#650",
     ),
 )  # fmt: skip
-
