@@ -30,7 +30,7 @@ def check_density_solver(
         ∂_t ρ + ∇·(b ρ) = problem.sign · ε(t) Δρ,   no flux through the walls
 
     ``problem`` has grid, initial, face_drift(t, axis), centre_drift(t, axis), drift(t, x), epsilon(t), sign; see
-    ``si_verify.density_problem.DensityProblem``. What is claimed is checked (``si_verify.density_claims``): ``order``
+    ``si_verify.density.problem.DensityProblem``. What is claimed is checked (``si_verify.density.claims``): ``order``
     in h with steps as the solver chooses them; ``form`` "averages" or "points"; ``equations`` and ``directions`` it
     takes; ``dims`` it works in; ``conservative``, ``positive``, ``steady="exact"``, ``walls="closed"``.
     ``options``: see ``verify_subject``. Raises TypeError if ``solve`` is no callable, ValueError for an unknown claim.
@@ -50,7 +50,7 @@ def check_density_solver(
             return torch.stack(out)
     """
     from si_verify.api import verify_subject
-    from si_verify.density_claims import density_claims
+    from si_verify.density.claims import density_claims
 
     if not callable(solve):
         raise TypeError(f"solve: expected a callable, got {type(solve).__name__}")

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from si_verify.check import Inapplicable
-from si_verify.sampler_interface import Sampler
+from si_verify.sampling.interface import Sampler
 from si_verify.subject import SubjectError, Unavailable
 
 _OURS = (SubjectError, Unavailable, Inapplicable)

@@ -16,8 +16,8 @@ sde         ``solve(drift, diffusion, x0, times, brownian) -> x at times[-1]``;
             ``solve(velocity, score, epsilon, x0, times, brownian)``, backward where times fall;
             adaptive ones also take ``rtol=, atol=``
 sampler     see si_verify/subjects/samplers
-pde         ``solve(problem, times) -> ρ (T, *shape)`` at all times on ``problem.grid`` (si_verify/density_problem.py);
-            its claims: si_verify/density_claims.py; log-densities along particles: si_verify/particle_problem.py
+pde         ``solve(problem, times) -> ρ (T, *shape)`` at all times on ``problem.grid`` (si_verify/density/problem.py);
+            its claims: si_verify/density/claims.py; log-densities along particles: si_verify/density/particles.py
 drift       see si_verify/subjects/drifts
 likelihood  see si_verify/subjects/likelihood
 ========== ==================================================================================================

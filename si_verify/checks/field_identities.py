@@ -8,8 +8,8 @@ from torch import Tensor
 
 from analytic.problems.problem import Problem
 from si_verify.check import Check, Context, Inapplicable
-from si_verify.conditioning import sensitivity
-from si_verify.finite_difference import derivative, gradient
+from si_verify.fields.conditioning import sensitivity
+from si_verify.fields.finite_difference import derivative, gradient
 from si_verify.measurement import Measurement, Outcome
 from si_verify.subject import Subject
 

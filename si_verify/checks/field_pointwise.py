@@ -9,7 +9,7 @@ from analytic.errors import FieldUndefinedError
 from analytic.problems.problem import Problem
 from si_verify.check import Check, Context
 from si_verify.checks.field_points import points, times
-from si_verify.conditioning import sensitivity
+from si_verify.fields.conditioning import sensitivity
 from si_verify.measurement import Data, Measurement, Outcome
 from si_verify.subject import Subject, SubjectError
 

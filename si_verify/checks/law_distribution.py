@@ -6,11 +6,11 @@ import numpy as np
 
 from si_verify.check import Check, Context
 from si_verify.checks.law_moments import picture
-from si_verify.law_pictures import pictures
-from si_verify.law_statistics import Row, density_row, kernel_row, kolmogorov_row, projected_cdf
+from si_verify.laws.pictures import pictures
+from si_verify.laws.statistics import Row, density_row, kernel_row, kolmogorov_row, projected_cdf
+from si_verify.laws.terminal_sample import TerminalSample, draw, family_member
 from si_verify.measurement import Data, Measurement, Outcome
 from si_verify.stats import split
-from si_verify.terminal_sample import TerminalSample, draw, family_member
 
 _ROWS = (4096, 16384, 65536)
 _STEPS = (64, 64, 128)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from si_verify.check import Check, Context
-from si_verify.law_statistics import Row, moment_functions, moment_row, projected_cdf, tail_row
+from si_verify.laws.statistics import Row, moment_functions, moment_row, projected_cdf, tail_row
+from si_verify.laws.terminal_sample import TerminalSample, draw, family_member
 from si_verify.measurement import Data, Measurement, Outcome
 from si_verify.stats import split
-from si_verify.terminal_sample import TerminalSample, draw, family_member
 
 _ROWS = (4096, 16384, 65536)
 _STEPS = (32, 48, 96)

@@ -10,10 +10,10 @@ from typing import Any
 
 from si_verify.check import Check, Context
 from si_verify.checks.law_moments import picture, statistics
+from si_verify.laws.terminal_sample import draw, family_member
 from si_verify.measurement import Data, Measurement, Outcome
 from si_verify.stats import split
 from si_verify.subject import Subject
-from si_verify.terminal_sample import draw, family_member
 
 _ROWS = (8192, 16384, 65536)
 _STEPS = (24, 48, 96)

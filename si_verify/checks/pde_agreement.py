@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from si_verify.check import Check, Context
-from si_verify.density_cases import box, density_case
-from si_verify.density_claims import DensityClaims, density_claims
-from si_verify.density_errors import Shrinking, floors, slack
-from si_verify.density_ladder import Rung, on_grid, resolved
+from si_verify.density.cases import box, density_case
+from si_verify.density.claims import DensityClaims, density_claims
+from si_verify.density.errors import Shrinking, floors, slack
+from si_verify.density.ladder import Rung, on_grid, resolved
 from si_verify.measurement import Data, Measurement, Outcome
 from si_verify.subject import Subject
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from si_verify.check import Check, Context
-from si_verify.density_cases import density_case
-from si_verify.density_claims import density_claims
-from si_verify.density_errors import NORMS, Shrinking, slack
-from si_verify.density_ladder import Rung, climb_one, floor_of, rungs_for
-from si_verify.density_order import FACTOR, decided, judge, picture
-from si_verify.density_pictures import panels
+from si_verify.density.cases import density_case
+from si_verify.density.claims import density_claims
+from si_verify.density.errors import NORMS, Shrinking, slack
+from si_verify.density.ladder import Rung, climb_one, floor_of, rungs_for
+from si_verify.density.order import FACTOR, decided, judge, picture
+from si_verify.density.pictures import panels
 from si_verify.measurement import Data, Measurement, Outcome
 from si_verify.subject import Subject
 

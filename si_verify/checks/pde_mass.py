@@ -8,10 +8,10 @@ from typing import Any
 import torch
 
 from si_verify.check import Check, Context
-from si_verify.density_cases import density_case
-from si_verify.density_claims import density_claims
-from si_verify.density_errors import ROUNDINGS
-from si_verify.density_ladder import climb_one, under_resolved
+from si_verify.density.cases import density_case
+from si_verify.density.claims import density_claims
+from si_verify.density.errors import ROUNDINGS
+from si_verify.density.ladder import climb_one, under_resolved
 from si_verify.measurement import Data, Measurement, Outcome
 from si_verify.subject import Subject
 

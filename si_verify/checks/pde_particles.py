@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from si_verify.check import Check, Context
-from si_verify.density_cases import least_variance
-from si_verify.density_claims import density_claims
-from si_verify.density_order import judge, picture
+from si_verify.density.cases import least_variance
+from si_verify.density.claims import density_claims
+from si_verify.density.order import judge, picture
+from si_verify.density.particles import ParticleProblem
+from si_verify.fields.mixture import held
 from si_verify.measurement import Data, Measurement, Outcome
-from si_verify.mixture_fields import held
-from si_verify.particle_problem import ParticleProblem
 from si_verify.stats import mean_test, split
 from si_verify.subject import Subject
 

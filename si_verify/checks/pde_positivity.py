@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 from si_verify.check import Check, Context
-from si_verify.density_cases import density_case
-from si_verify.density_claims import density_claims
-from si_verify.density_ladder import climb_one, under_resolved
+from si_verify.density.cases import density_case
+from si_verify.density.claims import density_claims
+from si_verify.density.ladder import climb_one, under_resolved
 from si_verify.measurement import Measurement, Outcome
 from si_verify.subject import Subject
 

@@ -10,16 +10,16 @@ import torch
 from analytic.affine import GaussianPath
 from analytic.gaussian import Gaussian
 from si_verify.check import Check, Context
-from si_verify.density_cases import least_variance
-from si_verify.density_claims import DensityClaims, density_claims
-from si_verify.density_errors import ROUNDINGS, Shrinking, floors, slack
-from si_verify.density_exact import exact_values
-from si_verify.density_ladder import run_on
-from si_verify.density_problem import DensityProblem
-from si_verify.gaussian_density import as_mixture, box_around
-from si_verify.grid import Grid
+from si_verify.density.cases import least_variance
+from si_verify.density.claims import DensityClaims, density_claims
+from si_verify.density.errors import ROUNDINGS, Shrinking, floors, slack
+from si_verify.density.exact import exact_values
+from si_verify.density.grid import Grid
+from si_verify.density.ladder import run_on
+from si_verify.density.problem import DensityProblem
+from si_verify.fields.mixture import MixtureFields, held
+from si_verify.laws.gaussian_density import as_mixture, box_around
 from si_verify.measurement import Data, Measurement, Outcome
-from si_verify.mixture_fields import MixtureFields, held
 from si_verify.subject import Subject
 
 _STORED = 5

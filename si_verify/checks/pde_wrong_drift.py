@@ -15,14 +15,14 @@ from analytic.affine import GaussianPath
 from analytic.gaussian import Gaussian
 from analytic.perturbation import PerturbedFields, integrate
 from si_verify.check import Check, Context
-from si_verify.density_cases import least_variance
-from si_verify.density_claims import DensityClaims, density_claims
-from si_verify.density_errors import Shrinking, distances, floors, slack
-from si_verify.density_ladder import run_on
-from si_verify.gaussian_density import ShiftedDrift, box_around, law_on, shifted_problem
-from si_verify.grid import Grid
+from si_verify.density.cases import least_variance
+from si_verify.density.claims import DensityClaims, density_claims
+from si_verify.density.errors import Shrinking, distances, floors, slack
+from si_verify.density.grid import Grid
+from si_verify.density.ladder import run_on
+from si_verify.fields.mixture import held
+from si_verify.laws.gaussian_density import ShiftedDrift, box_around, law_on, shifted_problem
 from si_verify.measurement import Data, Measurement, Outcome
-from si_verify.mixture_fields import held
 from si_verify.subject import Subject
 
 _STORED = 5

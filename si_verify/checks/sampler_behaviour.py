@@ -11,8 +11,8 @@ import torch
 
 from si_verify.check import Check, Context
 from si_verify.measurement import Measurement, Outcome
-from si_verify.sampler_trial import SamplerTrial
-from si_verify.scripted_noise import ScriptedNoise
+from si_verify.sampling.scripted_noise import ScriptedNoise
+from si_verify.sampling.trial import SamplerTrial
 from si_verify.subject import Subject
 
 _ROWS = 7

@@ -7,12 +7,12 @@ import math
 import numpy as np
 
 from si_verify.check import Check, Context, Inapplicable
-from si_verify.diffusion_clock import Level
 from si_verify.measurement import Measurement, Outcome
-from si_verify.sampler_interface import stochastic
-from si_verify.sampler_law import LawErrors
-from si_verify.sampler_reference import sampler_reference
-from si_verify.sampler_trial import SamplerTrial
+from si_verify.sampling.clock import Level
+from si_verify.sampling.interface import stochastic
+from si_verify.sampling.law import LawErrors
+from si_verify.sampling.reference import sampler_reference
+from si_verify.sampling.trial import SamplerTrial
 from si_verify.subject import Subject
 
 # The limit is extrapolated from three counts; how far it may be off is taken as this share of what was extrapolated.

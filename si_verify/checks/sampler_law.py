@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from si_verify.check import Check, Context
-from si_verify.law_statistics import Row, kolmogorov_row, moment_functions, moment_row, projected_cdf, tail_row
+from si_verify.laws.statistics import Row, kolmogorov_row, moment_functions, moment_row, projected_cdf, tail_row
 from si_verify.measurement import Data, Outcome
-from si_verify.sampler_interface import stochastic
-from si_verify.sampler_trial import SamplerTrial
+from si_verify.sampling.interface import stochastic
+from si_verify.sampling.trial import SamplerTrial
 from si_verify.stats import split
 from si_verify.subject import Subject
 

@@ -6,10 +6,10 @@ import numpy as np
 
 from si_verify.check import Check, Context
 from si_verify.measurement import Outcome
-from si_verify.order_rows import convergence, judge_order
-from si_verify.sampler_interface import stochastic
-from si_verify.sampler_ladder import SamplerLadder
-from si_verify.sampler_trial import SamplerTrial
+from si_verify.orders.rows import convergence, judge_order
+from si_verify.sampling.interface import stochastic
+from si_verify.sampling.ladder import SamplerLadder
+from si_verify.sampling.trial import SamplerTrial
 from si_verify.subject import Subject
 
 _LAST = (56, 80, 80)

@@ -9,7 +9,7 @@ import numpy as np
 
 from si_verify.check import Check, Context, Inapplicable
 from si_verify.measurement import Data, Measurement, Outcome
-from si_verify.sampler_trial import SamplerTrial
+from si_verify.sampling.trial import SamplerTrial
 from si_verify.subject import Subject
 
 BUDGETS = (5, 10, 20, 50, 100)

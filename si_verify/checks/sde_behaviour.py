@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from si_verify.brownian import Brownian, BrownianPath, Recorder, Rows, distinct, time_rounding
 from si_verify.check import Check, Context
-from si_verify.equation import Equation, equation, grid
 from si_verify.measurement import Measurement, Outcome
+from si_verify.sde.brownian import Brownian, BrownianPath, Recorder, Rows, distinct, time_rounding
+from si_verify.sde.equation import Equation, equation, grid
 
 _ROWS = 6
 _STEPS = 7

@@ -14,14 +14,14 @@ import numpy as np
 import torch
 
 from analytic.strong import StrongSolution
-from si_verify.affine_probe import strong_reference
-from si_verify.brownian import BrownianPath
 from si_verify.check import Check, Context
-from si_verify.claimed_orders import claimed_strong
-from si_verify.equation import Equation, equation, grid
 from si_verify.measurement import Data, Measurement, Outcome
-from si_verify.order_rows import convergence, judge_order, slope_spread
-from si_verify.sde_ladder import affine_sde, climb, start_law, step_counts
+from si_verify.orders.claimed import claimed_strong
+from si_verify.orders.rows import convergence, judge_order, slope_spread
+from si_verify.sde.affine_probe import strong_reference
+from si_verify.sde.brownian import BrownianPath
+from si_verify.sde.equation import Equation, equation, grid
+from si_verify.sde.ladder import affine_sde, climb, start_law, step_counts
 from si_verify.subject import Subject
 
 _VARIATIONS = (("varying", "forward", 0.0), ("constant", "backward", 0.3), ("varying", "backward", -0.4))

@@ -1,6 +1,6 @@
 """Strong order where no exact solution is known: mixtures, and noise that depends on the state.
 
-All rungs and a much finer reference (si_verify/sde_reference.py) run on the same Brownian paths, which are the same for
+All rungs and a much finer reference (si_verify/sde/reference.py) run on the same Brownian paths, which are the same for
 every subject and every run: what differs between two subjects is not luck, and the reference is computed once. The root
 mean square distance to it is fitted against the step; the slope's sampling interval at the case's error rate widens
 that of the order, and the reference's own error is the floor below which no rung is used.
@@ -18,13 +18,13 @@ import numpy as np
 import torch
 from scipy import stats as sps
 
-from si_verify.brownian import BrownianPath
 from si_verify.check import Check, Context
-from si_verify.claimed_orders import claimed_strong
-from si_verify.equation import Equation, equation, grid
 from si_verify.measurement import Data, Measurement, Outcome
-from si_verify.order_rows import convergence, judge_order, slope_spread
-from si_verify.sde_reference import reference
+from si_verify.orders.claimed import claimed_strong
+from si_verify.orders.rows import convergence, judge_order, slope_spread
+from si_verify.sde.brownian import BrownianPath
+from si_verify.sde.equation import Equation, equation, grid
+from si_verify.sde.reference import reference
 from si_verify.stats import split
 from si_verify.subject import Subject
 

@@ -1,6 +1,6 @@
 """Weak order of an SDE scheme where the law is Gaussian, measured with no sampling noise (MATH.md section 4).
 
-The scheme's affine map of (x0, ΔW) is probed (si_verify/affine_probe.py); its exact mean and covariance at the last
+The scheme's affine map of (x0, ΔW) is probed (si_verify/sde/affine_probe.py); its exact mean and covariance at the last
 time are compared with the closed form over a refinement ladder, forward and backward, for ε constant, varying and
 zero: the order of the error is judged, and the limit that the ladder has at step zero. At ε = 0 the answer must be the
 probability flow, path by path.
@@ -15,12 +15,12 @@ import numpy as np
 
 from analytic.flow import reference_flow
 from si_verify.check import Check, Context, Inapplicable
-from si_verify.claimed_orders import claimed_weak
-from si_verify.equation import Equation, equation
-from si_verify.extrapolation import judge_expansion
 from si_verify.measurement import Data, Measurement, Outcome
-from si_verify.order_rows import convergence, judge_order
-from si_verify.sde_ladder import Rung, climb, end_law, start_law, step_counts
+from si_verify.orders.claimed import claimed_weak
+from si_verify.orders.extrapolation import judge_expansion
+from si_verify.orders.rows import convergence, judge_order
+from si_verify.sde.equation import Equation, equation
+from si_verify.sde.ladder import Rung, climb, end_law, start_law, step_counts
 from si_verify.subject import Subject
 
 # Rounding of a second moment: two factors, a sum over rows; 16 covers what was seen on float32 and float64 ladders.

@@ -2,7 +2,7 @@
 
 Additive noise on a mixture's drift, and the noise √(2ε)(1 + c sin(x/ℓ)) with the drift that keeps the same law
 (MATH.md section 4), in the interpretation that the scheme claims: an Itô scheme given a Stratonovich equation, a
-Milstein term of the wrong sign or a missing ∇·D all move the limit of the ladder. See si_verify/transfer.py.
+Milstein term of the wrong sign or a missing ∇·D all move the limit of the ladder. See si_verify/sde/transfer.py.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from si_verify.brownian import Brownian
 from si_verify.check import Check, Context
-from si_verify.claimed_orders import claimed_weak
-from si_verify.equation import Equation, equation, grid
-from si_verify.extrapolation import judge_expansion
 from si_verify.measurement import Data, Measurement, Outcome
-from si_verify.order_rows import convergence, judge_order
+from si_verify.orders.claimed import claimed_weak
+from si_verify.orders.extrapolation import judge_expansion
+from si_verify.orders.rows import convergence, judge_order
+from si_verify.sde.brownian import Brownian
+from si_verify.sde.equation import Equation, equation, grid
+from si_verify.sde.transfer import Resolution, Wave, expectations, interval, require_one_step
 from si_verify.stats import geometric_steps
 from si_verify.subject import Subject
-from si_verify.transfer import Resolution, Wave, expectations, interval, require_one_step
 
 _VARIATIONS = (
     ("diagonal", "varying", "backward"),
@@ -34,7 +34,7 @@ _COUNTS = (1, 4, 4)
 _LADDERS = ((4, 4.0), (5, 6.0), (6, 10.0))
 _RESOLUTIONS = (Resolution(200, 10, 2), Resolution(400, 18, 3), Resolution(600, 24, 4))
 _ROUNDINGS = 64.0
-# As in si_verify/sde_ladder.py: the coarsest step resolves the drift's fastest rate.
+# As in si_verify/sde/ladder.py: the coarsest step resolves the drift's fastest rate.
 _RESOLVE = 1.0
 # Where the law is, in standard deviations; in the far tails σ(x) and s together are stiffer than any path notices.
 _COMMON = 3.0

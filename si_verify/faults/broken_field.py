@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from si_verify import mixture_formula as right
 from si_verify.faults.fault import Fault
-from si_verify.mixture_formula import Inputs, Mixture, Seen
+from si_verify.fields import formula as right
+from si_verify.fields.formula import Inputs, Mixture, Seen
 from si_verify.subject import Claims, Subject
 
 QUANTITIES = ("log_density", "score", "velocity")

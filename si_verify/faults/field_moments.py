@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from si_verify.faults.broken_field import build_with, field_fault
-from si_verify.mixture_formula import Inputs, Mixture
+from si_verify.fields.formula import Inputs, Mixture
 
 _BOTH = ("field-pointwise", "field-identities")
 

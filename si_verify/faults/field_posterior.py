@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from si_verify import mixture_formula as right
 from si_verify.faults.broken_field import build_with, field_fault
-from si_verify.mixture_formula import Mixture, Seen
+from si_verify.fields import formula as right
+from si_verify.fields.formula import Mixture, Seen
 
 _BOTH = ("field-pointwise", "field-identities")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from si_verify.density_problem import DensityProblem
+from si_verify.density.problem import DensityProblem
 from si_verify.faults.fault import Fault
 from si_verify.subject import Claims, Subject
 from si_verify.subjects.pde import fluxes

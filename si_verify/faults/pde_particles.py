@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
+from si_verify.density.particles import ParticleProblem
 from si_verify.faults.fault import Fault
-from si_verify.mixture_fields import PointFields
-from si_verify.particle_problem import ParticleProblem
+from si_verify.fields.mixture import PointFields
 from si_verify.subject import Claims, Subject
 
 Tensor = torch.Tensor

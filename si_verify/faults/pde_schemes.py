@@ -9,7 +9,7 @@ from unittest import mock
 
 import torch
 
-from si_verify.density_problem import DensityProblem
+from si_verify.density.problem import DensityProblem
 from si_verify.faults.pde_fluxes import fault
 from si_verify.subjects.pde import chang_cooper, fourier, muscl, semi_lagrangian, tr_bdf2, weno5
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import torch
 
-from si_verify.density_problem import DensityProblem
+from si_verify.density.problem import DensityProblem
 from si_verify.faults.pde_fluxes import fault
 from si_verify.subjects.pde import fluxes, implicit_diffusion, semi_lagrangian
 from si_verify.subjects.pde.marching import Rate, Step, advective_rate, courant_steps, explicit_steps, march, ssp2

@@ -8,9 +8,9 @@ import torch
 from analytic import problems
 from si_verify import discovery
 from si_verify.case import Case
-from si_verify.conditioning import sensitivity
 from si_verify.execute import run_case
-from si_verify.finite_difference import derivative, gradient
+from si_verify.fields.conditioning import sensitivity
+from si_verify.fields.finite_difference import derivative, gradient
 from si_verify.gate import Verdict
 from si_verify.plan import Settings, plan
 

@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytic import GaussianMixture, problems
-from si_verify import mixture_fields
-from si_verify.density_cases import TAIL, box, density_case, domain
-from si_verify.density_claims import density_claims
-from si_verify.density_errors import Shrinking, distances, kullback_leibler
-from si_verify.density_exact import exact_values
-from si_verify.density_order import judge, observed_order
+from si_verify.density.cases import TAIL, box, density_case, domain
+from si_verify.density.claims import density_claims
+from si_verify.density.errors import Shrinking, distances, kullback_leibler
+from si_verify.density.exact import exact_values
+from si_verify.density.grid import Grid
+from si_verify.density.order import judge, observed_order
+from si_verify.fields import mixture as mixture_fields
 from si_verify.gate import Verdict
 from si_verify.gate import judge as verdict_of
-from si_verify.grid import Grid
 from si_verify.subject import Claims, Subject
 from si_verify.subjects.pde.tridiagonal import LineOperator, solve_tridiagonal
 

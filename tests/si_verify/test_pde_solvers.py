@@ -12,13 +12,13 @@ import torch
 from analytic import problems
 from si_verify import discovery
 from si_verify.api_pde import check_density_solver
-from si_verify.density_cases import box, density_case
-from si_verify.density_claims import density_claims
-from si_verify.density_errors import distances
-from si_verify.density_problem import DensityProblem
+from si_verify.density.cases import box, density_case
+from si_verify.density.claims import density_claims
+from si_verify.density.errors import distances
+from si_verify.density.particles import ParticleProblem
+from si_verify.density.problem import DensityProblem
+from si_verify.fields.mixture import held
 from si_verify.guard import guard
-from si_verify.mixture_fields import held
-from si_verify.particle_problem import ParticleProblem
 from si_verify.subject import Subject, SubjectError
 from si_verify.subjects.pde import muscl, upwind
 

@@ -8,7 +8,7 @@ import torch
 from torch import distributions
 
 from analytic import Interpolant
-from si_verify.mixture_formula import inputs_at, mixture_at
+from si_verify.fields.formula import inputs_at, mixture_at
 from si_verify.subject import Claims, ExpectedFailure, Subject
 
 _PAGE = "docs/findings.md#torchdistributionsmixturesamefamily"

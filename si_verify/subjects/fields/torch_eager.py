@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 
 from analytic import Interpolant
-from si_verify.mixture_formula import Mixture, fields_of, inputs_at, mixture_at
+from si_verify.fields.formula import Mixture, fields_of, inputs_at, mixture_at
 from si_verify.subject import Claims, Subject
 
 QUANTITIES = ("log_density", "score", "velocity")
@@ -43,7 +43,7 @@ SUBJECT = Subject(
     load=lambda: build,
     claims=Claims(quantities=QUANTITIES),
     tags=frozenset({"torch", "eager"}),
-    modules=("si_verify.mixture_formula",),
+    modules=("si_verify.fields.formula",),
     dtypes=("float64", "float32"),
     summary="log-density, score and velocity in dense eager torch",
 )

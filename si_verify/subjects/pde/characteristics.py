@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import torch
 
-from si_verify.particle_problem import ParticleProblem
+from si_verify.density.particles import ParticleProblem
 from si_verify.subject import Claims, Subject
 
 Tensor = torch.Tensor

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import torch
 
-from si_verify.density_problem import DensityProblem
+from si_verify.density.problem import DensityProblem
 
 Tensor = torch.Tensor
 # (drift on inner faces, ρ, axis, h, ε) -> flux through the inner faces of the axis

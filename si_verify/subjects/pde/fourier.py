@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import torch
 
-from si_verify.density_problem import DensityProblem
+from si_verify.density.problem import DensityProblem
 from si_verify.subject import Claims, Subject
 from si_verify.subjects.pde.implicit_diffusion import epsilon_integral
 from si_verify.subjects.pde.marching import courant_steps, march

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import torch
 
-from si_verify.density_problem import DensityProblem
+from si_verify.density.problem import DensityProblem
 
 Tensor = torch.Tensor
 Rate = Callable[[float, Tensor], Tensor]  # (t, ρ) -> dρ/d(elapsed time)

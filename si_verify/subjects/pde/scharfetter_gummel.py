@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from si_verify.density_problem import DensityProblem
+from si_verify.density.problem import DensityProblem
 from si_verify.subject import Claims, Subject
 from si_verify.subjects.pde import fluxes
 from si_verify.subjects.pde.marching import explicit_steps, march, ssp2

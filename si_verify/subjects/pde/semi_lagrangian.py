@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch.nn.functional import pad
 
-from si_verify.density_problem import DensityProblem
-from si_verify.grid import lattice
+from si_verify.density.grid import lattice
+from si_verify.density.problem import DensityProblem
 from si_verify.subject import Claims, Subject
 from si_verify.subjects.pde.implicit_diffusion import diffuse, epsilon_integral
 from si_verify.subjects.pde.marching import courant_steps, march

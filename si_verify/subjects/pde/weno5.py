@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch.nn.functional import pad
 
-from si_verify.density_problem import DensityProblem
+from si_verify.density.problem import DensityProblem
 from si_verify.subject import Claims, Subject
 from si_verify.subjects.pde.marching import advective_rate, diffusive_rate, march, ssp3
 

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from si_verify.diffusion_clock import Clock, Level, clock, from_ratio, table_clock
-from si_verify.sampler_interface import Ends, Sampler
+from si_verify.sampling.clock import Clock, Level, clock, from_ratio, table_clock
+from si_verify.sampling.interface import Ends, Sampler
 from si_verify.subject import Claims, Subject, Unavailable
 from si_verify.subjects.samplers.known_shortfalls import SHORTFALLS
 

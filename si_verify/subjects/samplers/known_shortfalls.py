@@ -51,7 +51,7 @@ SHORTFALLS: dict[str, tuple[ExpectedFailure, ...]] = {
     ),
     "ddim-ragged": _marks(
         "stride",
-        "timesteps are 1000/n apart, steps 1000 // n long: where n does not divide 1000 the state lags behind its level",
+        "timesteps are 1000/n apart, steps 1000 // n long: where n does not divide 1000 the state lags its level",
         "sampler-order",
         "sampler-bias",
         "sampler-law",

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from si_verify.diffusion_clock import clock
-from si_verify.sampler_interface import Sampler, between
+from si_verify.sampling.clock import clock
+from si_verify.sampling.interface import Sampler, between
 from si_verify.subject import Claims, Subject
 
 SIGMA = clock("sigma")

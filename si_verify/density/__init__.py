@@ -1,0 +1,1 @@
+"""Densities on grids and along particles against closed form."""

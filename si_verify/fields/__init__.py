@@ -1,0 +1,1 @@
+"""Raw-array formulas of the fields, their condition numbers and derivatives."""

@@ -1,0 +1,1 @@
+"""Samples against the exact law they should have."""

@@ -1,0 +1,1 @@
+"""Observed orders of convergence and what subjects claim of them."""

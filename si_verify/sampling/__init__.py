@@ -1,0 +1,1 @@
+"""Samplers of diffusion models: their clocks, predictions and an ideal model."""

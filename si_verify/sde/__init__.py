@@ -1,0 +1,1 @@
+"""Stochastic differential equations of an interpolant, Brownian paths, and exact ways to look at a scheme."""
