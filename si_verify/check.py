@@ -70,6 +70,7 @@ class Check:
     applies       whether the claim is meant for this subject on this problem; False leaves no trace in a run
     statistical   True if any of its bounds is of origin ``sampling``: it then draws on the run's budget
     dtypes        the dtypes it makes sense for
+    quick_dtypes  those of the quick profile, where fewer say as much; a dtype asked for by name is not held back
     tags, cost    for selection; ``cost`` is a rough number of seconds, to start the long cases first
     """
 
@@ -81,6 +82,7 @@ class Check:
     applies: Callable[[Subject, Problem], bool] = _always
     statistical: bool = False
     dtypes: tuple[str, ...] = ("float64", "float32")
+    quick_dtypes: tuple[str, ...] | None = None
     tags: frozenset[str] = frozenset()
     cost: float = 1.0
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -91,3 +93,9 @@ class Check:
             raise ValueError(
                 f"problems: expected an expression for every profile, {sorted(missing)} missing ({self.name})"
             )
+
+    def dtypes_in(self, profile: str, asked: tuple[str, ...]) -> tuple[str, ...]:
+        """The dtypes of a run: those asked for, else those of the profile."""
+        if asked:
+            return tuple(dtype for dtype in self.dtypes if dtype in asked)
+        return self.quick_dtypes if profile == "quick" and self.quick_dtypes is not None else self.dtypes

@@ -9,7 +9,7 @@ from analytic.problems.problem import Problem
 from si_verify.case import Case, Target
 from si_verify.check import Check
 from si_verify.select import Labels, parse
-from si_verify.subject import Subject
+from si_verify.subject import VARIANT, Subject
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,13 @@ def plan(
     """
     chosen = parse(settings.select)
     wanted = list(subjects)
+    brief = settings.profile == "quick" and not settings.select
     rows: list[tuple[float, Check, Subject, Problem, str]] = []
     for check in checks:
         at_home = parse(settings.problem_select or check.problems[settings.profile])
         own = [p for p in catalogue if at_home(problem_labels(p))] if check.problems[settings.profile] else []
         for subject in wanted:
-            if subject.kind not in check.kinds:
+            if subject.kind not in check.kinds or (brief and VARIANT in subject.tags):
                 continue
             for problem in own:
                 if not check.applies(subject, problem):
@@ -69,8 +70,7 @@ def plan(
                 rows += [
                     (check.cost, check, subject, problem, dtype)
                     for dtype in subject.dtypes
-                    if dtype in check.dtypes
-                    and (not settings.dtypes or dtype in settings.dtypes)
+                    if dtype in check.dtypes_in(settings.profile, settings.dtypes)
                     and chosen(_labels(check, subject, problem, dtype))
                 ]
     statistical = sum(row[1].statistical for row in rows)

@@ -87,9 +87,14 @@ class ExpectedFailure:
         return fnmatchcase(check, self.check) and fnmatchcase(problem, self.problem) and fnmatchcase(dtype, self.dtype)
 
 
+VARIANT = "variant"
+
+
 @dataclass(frozen=True)
 class Subject:
     """An implementation under test.
+
+    One tagged ``VARIANT`` differs little from another: a quick run leaves it out unless a selection is given.
 
     ``load`` imports late and returns the callable of its kind, or raises ``Unavailable`` with the reason.
     ``modules`` are the import names whose file, version and hash go into the record, as the proof of what ran.

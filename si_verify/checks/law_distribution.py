@@ -62,6 +62,7 @@ CHECK = Check(
     name="law-distribution",
     claim="Started from ρ at one end of time, the sampler ends distributed as ρ at the other: projections by exact "
     "CDF, log density, kernel discrepancy (arXiv:2303.08797, Theorems 2.6 to 2.9)",
+    quick_dtypes=("float64",),
     kinds=frozenset({"sde", "ode"}),
     measure=measure,
     problems={

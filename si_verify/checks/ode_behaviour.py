@@ -149,7 +149,7 @@ CHECK = Check(
     kinds=frozenset({"ode"}),
     measure=_measure,
     problems={
-        "quick": "gaussian-1d or correlated-2d",
+        "quick": "correlated-2d",
         "standard": "order and exact-flow and not costly",
         "full": "order and not costly",
     },

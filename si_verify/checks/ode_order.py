@@ -80,6 +80,7 @@ CHECKS = (
         name="ode-order",
         claim="On equal steps the pathwise error falls with the claimed order, forward and backward in time "
         "(arXiv:2303.08797, probability flow; exact flows of MATH §4)",
+        quick_dtypes=("float64",),
         kinds=frozenset({"ode"}),
         measure=_uniform,
         problems=_PROBLEMS,
@@ -91,6 +92,7 @@ CHECKS = (
         name="ode-order-non-uniform",
         claim="On unequal steps (neighbours 6 : 4, all within 1 : 4.5) the pathwise error falls with the claimed "
         "order, forward and backward in time",
+        quick_dtypes=("float64",),
         kinds=frozenset({"ode"}),
         measure=_non_uniform,
         problems={**_PROBLEMS, "quick": "correlated-2d"},

@@ -83,7 +83,7 @@ def _varies(subject: Subject, problem: Any) -> bool:
 
 
 _PROBLEMS = {
-    "quick": "1d-bimodal",
+    "quick": "",
     "standard": "1d-bimodal, 1d-bimodal-to-trimodal-trigonometric, correlated-2d",
     "full": "order and (1d or 2d)",
 }

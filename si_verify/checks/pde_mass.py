@@ -47,6 +47,7 @@ def applies(subject: Subject, problem: Any) -> bool:
 CHECK = Check(
     name="pde-mass",
     claim="A conservative scheme keeps the total probability to rounding (1e-12 in float64) at every stored time",
+    quick_dtypes=("float64",),
     kinds=frozenset({"pde"}),
     measure=measure,
     problems={

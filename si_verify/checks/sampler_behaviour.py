@@ -129,6 +129,7 @@ CHECK = Check(
     name="sampler-behaviour",
     claim="The sampler evaluates the model as often as it says, is a function of its input and seed alone, keeps "
     "nothing between runs, gives every row its own noise and treats it alike whatever the batch",
+    quick_dtypes=("float64",),
     kinds=frozenset({"sampler"}),
     measure=measure,
     problems={

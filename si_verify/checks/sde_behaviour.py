@@ -270,6 +270,7 @@ CHECK = Check(
     name="sde-behaviour",
     claim="Every row is an independent path: the answer depends on its own start and on every piece of its own noise, "
     "not on neighbours, order, batch size or memory layout; the same noise gives the same answer",
+    quick_dtypes=("float64",),
     kinds=frozenset({"sde"}),
     measure=measure,
     problems={

@@ -108,6 +108,7 @@ CHECK = Check(
     name="sde-strong",
     claim="The numerical solution converges to the exact solution driven by the same Brownian path with the claimed "
     "strong order (Kloeden & Platen, section 9.6; MATH.md section 4)",
+    quick_dtypes=("float64",),
     kinds=frozenset({"sde"}),
     measure=measure,
     problems={

@@ -130,6 +130,7 @@ CHECK = Check(
     name="sde-weak-affine",
     claim="Mean and covariance of the numerical solution converge to those of ρ(t) with the claimed weak order "
     "(arXiv:2303.08797, Theorems 2.8 and 2.9; exact by affine probing, MATH.md section 4)",
+    quick_dtypes=("float64",),
     kinds=frozenset({"sde"}),
     measure=measure,
     problems={

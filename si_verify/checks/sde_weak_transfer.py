@@ -123,6 +123,7 @@ CHECK = Check(
     name="sde-weak-transfer",
     claim="In one dimension, with nonlinear drift and with additive or state-dependent noise of the same law, "
     "expectations converge to those of ρ(t) with the claimed weak order (MATH.md section 4)",
+    quick_dtypes=("float64",),
     kinds=frozenset({"sde"}),
     measure=measure,
     problems={

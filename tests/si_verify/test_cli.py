@@ -17,7 +17,7 @@ EULER = [
     "ode",
     f"{HOSTILE}:euler",
     "--select",
-    "check=ode-order and problem=gaussian-1d",
+    "check=ode-order and problem=correlated-2d",
     "--dtype",
     "float64",
 ]

@@ -21,7 +21,7 @@ import torch
 
 from si_verify.sampling.clock import Clock, Level, clock, from_ratio, table_clock
 from si_verify.sampling.interface import Ends, Sampler
-from si_verify.subject import Claims, Subject, Unavailable
+from si_verify.subject import VARIANT, Claims, Subject, Unavailable
 from si_verify.subjects.samplers.known_shortfalls import SHORTFALLS
 
 Reading = Callable[[Any], tuple[Clock, Callable[[int], Ends]]]
@@ -62,13 +62,36 @@ def make_subject(spec: Spec) -> Subject:
         kind="sampler",
         load=functools.partial(_load, spec),
         claims=Claims(order=spec.order, weak_order=spec.weak_order, extra=MappingProxyType(extra)),
-        tags=frozenset({"sampler", "peer", "diffusers", kind, *spec.tags}),
+        tags=frozenset(
+            {"sampler", "peer", "diffusers", kind, *spec.tags, *(() if spec.name in _QUICK else (VARIANT,))}
+        ),
         modules=(f"diffusers.schedulers.{_module(spec.scheduler)}",),
         expected_failures=SHORTFALLS.get(spec.name, ()),
         dtypes=("float64", "float32"),
         summary=f"{spec.scheduler}({', '.join(f'{k}={v}' for k, v in spec.config.items() if k != 'trained_betas')})",
     )
 
+
+# One of each family; the others are variants of these.
+_QUICK = frozenset(
+    {
+        "ddim",
+        "ddpm",
+        "euler",
+        "euler-ancestral",
+        "heun",
+        "lms-2",
+        "pndm",
+        "dpm-solver++-2m",
+        "dpm-solver++-3m",
+        "sde-dpm-solver++-2m",
+        "deis-2",
+        "unipc-2",
+        "flow-euler",
+        "flow-heun",
+    }
+)
+)
 
 # Fine enough for float32 timesteps, and T − 1 (or T) divisible by many step counts: integer timesteps on equal strides.
 _TRAINED = 2520
