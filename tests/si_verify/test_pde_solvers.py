@@ -141,7 +141,7 @@ def test_a_solver_of_ones_own_fails_under_a_claim_too_high() -> None:
 
 def test_a_solver_that_leaks_fails() -> None:
     def leaks(problem: DensityProblem, times: Sequence[float]) -> Tensor:
-        return ten_lines(problem, times) * (1.0 - 1e-9 * torch.arange(len(times))[:, None])
+        return ten_lines(problem, times) * (1.0 - 1e-9 * torch.arange(len(times), dtype=torch.float64)[:, None])
 
     record = check_density_solver(leaks, order=1, select="pde-mass", **OWN)
     assert not record.passed
