@@ -91,7 +91,6 @@ _QUICK = frozenset(
         "flow-heun",
     }
 )
-)
 
 # Fine enough for float32 timesteps, and T − 1 (or T) divisible by many step counts: integer timesteps on equal strides.
 _TRAINED = 2520
