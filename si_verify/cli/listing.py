@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
@@ -19,6 +20,7 @@ from si_verify.plan import problem_labels
 from si_verify.select import Labels, parse
 
 Row = dict[str, Any]
+_UNBROKEN = 10_000
 
 
 def _tags(tags: Iterable[str]) -> str:
@@ -65,10 +67,11 @@ def print_listing(what: str, select: str, json: bool) -> None:
     if json:
         print(json_module.dumps(rows))
         return
-    console = Console()
+    # Into a pipe each row is one line, for grep.
+    console = Console() if sys.stdout.isatty() else Console(width=_UNBROKEN)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in rows[0] if rows else ("name",):
-        table.add_column(column.replace("_", " "), overflow="fold")
+        table.add_column(column.replace("_", " "), overflow="fold", no_wrap=column == "name")
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
     console.print(table, markup=False)
