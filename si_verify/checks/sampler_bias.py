@@ -17,7 +17,7 @@ from si_verify.subject import Subject
 
 # The limit is extrapolated from three counts; how far it may be off is taken as this share of what was extrapolated.
 _SHARE = 0.5
-_COUNTS = ((36, 72, 144), (40, 80, 160), (160, 320, 640))
+_LAST = 320
 # Below an extrapolation this small (of the spread) a bias is visible that matters to anyone.
 _SEEN = 0.05
 
@@ -25,13 +25,12 @@ _SEEN = 0.05
 def measure(ctx: Context) -> Outcome:
     """Distance of the extrapolated answer from the exact one, and of the declared last level from the data."""
     trial = SamplerTrial(ctx)
-    counts = trial.counts(_COUNTS[ctx.effort][0], _COUNTS[ctx.effort][2], 3)
-    if len(counts) < 3:
-        raise Inapplicable(f"its step counts near {_COUNTS[ctx.effort]} are {counts}: no limit to extrapolate")
-    rows = _law_limits(trial, counts) if trial.stochastic else [_path_limit(trial, counts)]
+    counts = _counts(trial)
+    rows = _law_errors(trial, counts) if trial.stochastic else [_path_errors(trial, counts)]
     floor = max(trial.floor(n) for n in counts)
     measurements = []
-    for name, bias, moved in rows:
+    for name, order, errors in rows:
+        bias, moved = _limit(counts, errors, order)
         bound = _SHARE * moved + 2.0 * floor
         measurements.append(
             Measurement(
@@ -41,39 +40,59 @@ def measure(ctx: Context) -> Outcome:
                 detectable=bound, resolution=_SEEN,
             )
         )  # fmt: skip
+        coarser, finest = max(_size(e) for e in errors[:-1]), _size(errors[-1])
+        measurements.append(
+            Measurement(
+                f"error of {name} at {counts[-1]} steps", finest, max(coarser, 2.0 * floor), "at_most", "truncation",
+                f"no larger than at {counts[0]} and {counts[1]} steps, or rounding ({floor:.1g})",
+            )
+        )  # fmt: skip
     return Outcome((*measurements, *_declared(trial, counts[-1])))
 
 
-def _path_limit(trial: SamplerTrial, counts: list[int]) -> tuple[str, float, float]:
+def _counts(trial: SamplerTrial) -> list[int]:
+    """Three numbers of steps, each about twice the last, up to 320 or what the sampler accepts."""
+    last = _LAST
+    while last >= 4 * 9:
+        counts = trial.counts(last // 4, last, 3)
+        if len(counts) == 3 and counts[2] >= 1.5 * counts[1] and counts[1] >= 1.5 * counts[0]:
+            return counts
+        last //= 2
+    raise Inapplicable("accepts no three numbers of steps from which a limit could be extrapolated")
+
+
+_Errors = tuple[str, float | None, list[np.ndarray]]
+
+
+def _path_errors(trial: SamplerTrial, counts: list[int]) -> _Errors:
     ends = trial.ends(counts[-1])
-    x = trial.start(ends.start, stream=1)
-    keep = trial.regular(x, ends)
+    keep = trial.regular(trial.start(ends.start, stream=1), ends)
     errors = []
     for n in counts:
         own = trial.ends(n)
         begin = trial.start(own.start, stream=1)[keep]
         errors.append((trial.run(begin, n)[0] - trial.exact(begin, own)) / trial.reference.spread(own.end))
-    return ("the path", *_limit(counts, errors, trial.ctx.subject.claims.order))
+    return "the path", trial.ctx.subject.claims.order, errors
 
 
-def _law_limits(trial: SamplerTrial, counts: list[int]) -> list[tuple[str, float, float]]:
+def _law_errors(trial: SamplerTrial, counts: list[int]) -> list[_Errors]:
     laws = LawErrors(trial)
     order = trial.ctx.subject.claims.weak_order
     means = [(laws.law(n)[0] - laws.right(n)[0]) / laws.spread for n in counts]
     covs = [(laws.law(n)[1] - laws.right(n)[1]) / np.linalg.norm(laws.right(n)[1]) for n in counts]
-    return [("the mean", *_limit(counts, means, order)), ("the covariance", *_limit(counts, covs, order))]
+    return [("the mean", order, means), ("the covariance", order, covs)]
 
 
 def _limit(counts: list[int], errors: list[np.ndarray], order: float | None) -> tuple[float, float]:
     """(size of the error extrapolated to h = 0, size of what was extrapolated) from three refinements.
 
-    The model B + c h^p + d h^(p+1) is solved exactly for B, with p the claimed order and with p = 1, which is right for
-    any first or second order: the bias is to be what no reasonable order explains. The rest is how far the two limits
-    and the one from the two finest counts alone lie from the finest answer and from each other.
+    The model B + c h^p + d h^(p+1) is solved exactly for B, with p the claimed order and with p = 1 and 2: the bias is
+    to be what no reasonable order explains. The rest is how far these limits and those from the two finest counts
+    alone lie from the finest answer.
     """
     h = 1.0 / np.array(counts, dtype=float)
     limits = []
-    for p in {1.0, order or 1.0}:
+    for p in {1.0, 2.0, order or 1.0}:
         table = np.stack([np.ones(3), h**p, h ** (p + 1.0)], axis=1)
         limits.append(sum(w * e for w, e in zip(np.linalg.inv(table)[0], errors, strict=True)))
         limits.append(errors[2] + (errors[2] - errors[1]) / ((counts[2] / counts[1]) ** p - 1.0))

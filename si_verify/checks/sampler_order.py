@@ -6,14 +6,14 @@ import numpy as np
 
 from si_verify.check import Check, Context
 from si_verify.measurement import Outcome
-from si_verify.orders.rows import convergence, judge_order
+from si_verify.orders.rows import convergence
 from si_verify.sampling.interface import stochastic
 from si_verify.sampling.ladder import SamplerLadder
 from si_verify.sampling.trial import SamplerTrial
 from si_verify.subject import Subject
 
-_LAST = (56, 80, 80)
-_MOST = (112, 224, 896)
+_LAST = (56, 56, 80)
+_MOST = (448, 448, 896)
 
 
 def measure(ctx: Context) -> Outcome:
@@ -24,13 +24,12 @@ def measure(ctx: Context) -> Outcome:
     ladder = SamplerLadder.climb(
         trial.error, trial.floor, claimed, trial.counts, 10, _LAST[ctx.effort], _MOST[ctx.effort]
     )
-    measurement, fit = judge_order(
-        "the path", ladder.steps, ladder.errors, ladder.floors, claimed,
-        "the claimed order, against the exact probability flow between the sampler's own first and last level",
-    )  # fmt: skip
+    measurement = ladder.judged(
+        "the path", "the claimed order, against the exact probability flow between the sampler's own end levels"
+    )
     data = convergence(
         "Pathwise error against the exact flow", "path", ladder.counts, ladder.steps, ladder.errors,
-        np.max(ladder.floors), claimed, fit,
+        np.max(ladder.floors), claimed, ladder.fit,
     )  # fmt: skip
     return Outcome((measurement,), (data,))
 

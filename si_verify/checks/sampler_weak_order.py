@@ -6,7 +6,7 @@ import numpy as np
 
 from si_verify.check import Check, Context
 from si_verify.measurement import Data, Measurement, Outcome
-from si_verify.orders.rows import convergence, judge_order
+from si_verify.orders.rows import convergence
 from si_verify.sampling.interface import stochastic
 from si_verify.sampling.ladder import SamplerLadder
 from si_verify.sampling.law import LawErrors
@@ -14,8 +14,8 @@ from si_verify.sampling.reference import sampler_reference
 from si_verify.sampling.trial import SamplerTrial
 from si_verify.subject import Subject
 
-_LAST = (48, 64, 112)
-_MOST = (96, 160, 640)
+_LAST = (48, 48, 112)
+_MOST = (192, 384, 640)
 
 
 def measure(ctx: Context) -> Outcome:
@@ -28,15 +28,12 @@ def measure(ctx: Context) -> Outcome:
     data: list[Data] = []
     for label, error in (("covariance", laws.cov_error), ("mean", laws.mean_error)):
         ladder = SamplerLadder.climb(error, laws.floor, claimed, trial.counts, 10, _LAST[ctx.effort], _MOST[ctx.effort])
-        measurement, fit = judge_order(
-            label, ladder.steps, ladder.errors, ladder.floors, claimed,
-            "the claimed weak order; the law of the answer is exact, its noise was scripted",
-        )  # fmt: skip
-        measurements.append(measurement)
+        why = "the claimed weak order; the law of the answer is exact, its noise was scripted"
+        measurements.append(ladder.judged(label, why))
         data.append(
             convergence(
                 f"Weak error of the {label}", label, ladder.counts, ladder.steps, ladder.errors,
-                np.max(ladder.floors), claimed, fit,
+                np.max(ladder.floors), claimed, ladder.fit,
             )
         )  # fmt: skip
     return Outcome(tuple(measurements), tuple(data))

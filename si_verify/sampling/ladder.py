@@ -8,11 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from si_verify.orders.rows import SPACING
+from si_verify.measurement import Measurement
+from si_verify.orders.rows import SPACING, judge_order
+from si_verify.sampling.scattered import fit_scattered
 from si_verify.stats import OrderFit, fit_order
 
 # Two rungs closer than this show their own scatter and no slope.
 _APART = 1.15
+# Scatter is averaged over rungs: there they may be closer.
+_APART_SCATTERED = 1.05
 
 
 @dataclass
@@ -25,6 +29,7 @@ class SamplerLadder:
     counts: list[int]
     errors: list[float]
     fit: OrderFit
+    scattered: bool = False
 
     @classmethod
     def climb(
@@ -49,8 +54,34 @@ class SamplerLadder:
             first, last = last, min(2 * last, most)
             ladder._run(counts(first, last, 3))
         if not ladder.decided:
-            ladder._run(counts(ladder.counts[0], ladder.counts[-1], 12))
+            ladder._run(counts(ladder.counts[0], ladder.counts[-1], 14))
+        if ladder.vague:
+            ladder._run(
+                counts(max(ladder.counts[0], ladder.counts[-1] // 9), ladder.counts[-1], 24), apart=_APART_SCATTERED
+            )
+            fit = fit_scattered(ladder.steps, ladder.errors, ladder.floors)
+            if ladder.vague and fit.found:
+                ladder.fit, ladder.scattered = fit, True
         return ladder
+
+    def judged(self, name: str, why: str) -> Measurement:
+        """The claimed order held against the ladder."""
+        if not self.scattered:
+            return judge_order(name, self.steps, self.errors, self.floors, self.claimed, why)[0]
+        clear = self.fit.low >= self.claimed
+        return Measurement(
+            f"order of {name}", self.fit.order, self.claimed, "at_least", "truncation",
+            f"{why}; errors scatter, so over {len(self.fit.used)} rungs with Student's interval",
+            interval=self.fit.interval, resolution=None if clear else SPACING,
+        )  # fmt: skip
+
+    @property
+    def vague(self) -> bool:
+        """Whether the smooth fit can neither confirm nor refuse the claim."""
+        if not self.fit.found:
+            return False
+        against = self.fit.high < self.claimed
+        return not against and self.fit.low < self.claimed and self.fit.high - self.fit.low > SPACING
 
     @property
     def decided(self) -> bool:
@@ -68,10 +99,10 @@ class SamplerLadder:
         """1/n, the step of a grid that is refined as a whole."""
         return 1.0 / np.array(self.counts, dtype=float)
 
-    def _run(self, counts: list[int]) -> None:
+    def _run(self, counts: list[int], apart: float = _APART) -> None:
         known = dict(zip(self.counts, self.errors, strict=True))
         for n in counts:
-            if all(max(n, m) >= _APART * min(n, m) for m in known):
+            if all(max(n, m) >= apart * min(n, m) for m in known):
                 known[n] = self.error(n)
         self.counts = sorted(known)
         self.errors = [known[n] for n in self.counts]

@@ -7,7 +7,7 @@ diffusion_clock), which is closed form for one Gaussian, one-dimensional mixture
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -53,11 +53,13 @@ class SamplerReference:
         target = GaussianMixture(self.weights, self.means, np.array(covs))
         return reference_flow(Interpolant(Coupling.independent(base, target), Schedule.variance_preserving()))
 
+    @lru_cache(maxsize=256)  # noqa: B019  references live as long as the process (sampler_reference is cached)
     def law(self, level: Level) -> GaussianMixture:
         """The law of x at a level."""
         covs = level.a**2 * self.covariances + level.s**2 * np.eye(self.dim)
         return GaussianMixture(self.weights, level.a * self.means, covs)
 
+    @lru_cache(maxsize=256)  # noqa: B019
     def spread(self, level: Level) -> float:
         """Root mean square distance of one coordinate from the mean, at a level."""
         return float(np.sqrt(np.trace(np.asarray(self.law(level).covariance())) / self.dim))

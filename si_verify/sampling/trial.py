@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -30,6 +30,7 @@ class SamplerTrial:
 
     ctx: Context
     rows: int = 32
+    _ends: dict[int, Ends] = field(default_factory=dict)
 
     @cached_property
     def sampler(self) -> Sampler:
@@ -54,11 +55,13 @@ class SamplerTrial:
         return max(float(torch.finfo(own).eps), float(torch.finfo(self.ctx.dtype).eps))
 
     def ends(self, steps: int) -> Ends:
-        """The levels of a run of so many steps; whatever goes wrong is the subject's error."""
-        try:
-            return self.sampler.ends(steps)
-        except Exception as error:
-            raise SubjectError(f"ends({steps}) raised {type(error).__name__}: {error}") from error
+        """The levels of a run of so many steps, asked for once; whatever goes wrong is the subject's error."""
+        if steps not in self._ends:
+            try:
+                self._ends[steps] = self.sampler.ends(steps)
+            except Exception as error:
+                raise SubjectError(f"ends({steps}) raised {type(error).__name__}: {error}") from error
+        return self._ends[steps]
 
     def counts(self, first: int, last: int, rungs: int) -> list[int]:
         """Step counts the sampler accepts, about evenly spread in log from first to last."""
@@ -107,8 +110,9 @@ class SamplerTrial:
         """The level of ``error`` that rounding explains."""
         law = self.reference.law(self.ends(steps).end)
         size = 1.0 + float(np.abs(np.asarray(law.mean())).max()) / self.reference.spread(self.ends(steps).end)
-        own = float(self.ctx.subject.claims.extra.get("conditioning", 1.0))
-        return _ROUNDINGS * self.eps * own * size * math.sqrt(steps)
+        own = self.ctx.subject.claims.extra.get("conditioning", 1.0)
+        amplified = float(own(steps) if callable(own) else own)
+        return _ROUNDINGS * self.eps * amplified * size * math.sqrt(steps)
 
 
 def exact_flow_known(problem: object) -> bool:

@@ -7,6 +7,7 @@ The clock of the model is the scheduler's own table of noise levels, the one tha
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import logging
@@ -34,7 +35,7 @@ class Spec:
     scheduler: class name in diffusers. config: constructor arguments. step: extra arguments of ``step``.
     order (deterministic) or weak_order (stochastic): the claim, with ``source``. evaluations: steps -> model calls.
     wrap: how the model is turned into the network that the scheduler expects (EDM preconditioning); None: as it is.
-    conditioning: what the scheduler's own formula multiplies a rounding by.
+    conditioning: what the scheduler's own formula multiplies a rounding by, a number or steps -> number.
     """
 
     name: str
@@ -49,12 +50,13 @@ class Spec:
     evaluations: Callable[[int], int] = lambda steps: steps
     step_counts: tuple[int, ...] | None = None
     wrap: Callable[[Any, Any], Any] | None = None
-    conditioning: float = 1.0
+    conditioning: float | Callable[[int], float] = 1.0
     tags: tuple[str, ...] = ()
 
 
 def make_subject(spec: Spec) -> Subject:
     """The Subject of a Spec. diffusers keeps its tables in float32 and computes in it, whatever the state's dtype."""
+    _SPECS[spec.name] = spec
     kind = "stochastic" if spec.weak_order is not None else "deterministic"
     extra = {"arithmetic": "float32", "claim_source": spec.source, "conditioning": spec.conditioning}
     return Subject(
@@ -71,6 +73,8 @@ def make_subject(spec: Spec) -> Subject:
         summary=f"{spec.scheduler}({', '.join(f'{k}={v}' for k, v in spec.config.items() if k != 'trained_betas')})",
     )
 
+
+_SPECS: dict[str, Spec] = {}
 
 # One of each family; the others are variants of these.
 _QUICK = frozenset(
@@ -137,14 +141,21 @@ def _module(scheduler: str) -> str:
     return f"scheduling_{_MODULES[scheduler]}"
 
 
-def _load(spec: Spec) -> Sampler:
+@functools.cache
+def _pristine(name: str) -> Any:
+    """The scheduler of a subject as its constructor made it, which can take a second; subjects run on copies."""
+    spec = _SPECS[name]
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:
         module = __import__(f"diffusers.schedulers.{_module(spec.scheduler)}", fromlist=[spec.scheduler])
     except ImportError as error:
         raise Unavailable(f"diffusers is not installed (extra `samplers`): {error}") from error
     logging.getLogger("diffusers").setLevel(logging.ERROR)
-    scheduler = getattr(module, spec.scheduler)(**spec.config)
+    return getattr(module, spec.scheduler)(**spec.config)
+
+
+def _load(spec: Spec) -> Sampler:
+    scheduler = copy.deepcopy(_pristine(spec.name))
     own, ends = spec.reading(scheduler)
     accepted = inspect.signature(scheduler.step).parameters
 

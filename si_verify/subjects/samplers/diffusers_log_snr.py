@@ -69,6 +69,11 @@ def _flow(name: str, scheduler: str) -> Spec:
     return Spec(name, scheduler, flow_sigmas, config, source, order=order, prediction="velocity")
 
 
+def _deis_2_rounding(steps: int) -> float:
+    """Its weights divide by log σ_s0 − log σ_s1 ≈ 7.6/n, whose terms, of the size of 2, are rounded to float32."""
+    return max(1.0, 2.0 * steps / 7.6)
+
+
 SPECS = (
     _multi("dpm-solver++-1m", 1),
     _multi("dpm-solver++-2m", 2),
@@ -96,6 +101,7 @@ SPECS = (
             _DEIS,
             order=k,
             step_counts=STRIDES,
+            conditioning=_deis_2_rounding if k == 2 else 1.0,
         )
         for k in (1, 2, 3)
     ),

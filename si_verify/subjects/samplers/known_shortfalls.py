@@ -1,14 +1,18 @@
-"""Where diffusers' schedulers fall short of what is claimed for them, with the cause: strict expected failures."""
+"""Where diffusers' schedulers fall short of what is claimed for them, with the cause: expected failures."""
 
 from __future__ import annotations
 
 from si_verify.subject import ExpectedFailure
 
-_PAGE = "docs/findings.md#diffusers-"
+_PAGE = "docs/findings/diffusers.md#"
+
+
+# Checks of samples, which a small sample may pass without being right: a pass there outlives no bug.
+_BLURRED = ("sampler-law", "sampler-work-precision")
 
 
 def _marks(section: str, reason: str, *checks: str) -> tuple[ExpectedFailure, ...]:
-    return tuple(ExpectedFailure(check, reason, _PAGE + section) for check in checks)
+    return tuple(ExpectedFailure(check, reason, _PAGE + section, strict=check not in _BLURRED) for check in checks)
 
 
 _HALVED = _marks(
@@ -62,7 +66,7 @@ SHORTFALLS: dict[str, tuple[ExpectedFailure, ...]] = {
         "sampler-order",
     ),
     "flow-heun-churn": _marks(
-        "flow-noise", _FLOW_NOISE, "sampler-weak-order", "sampler-bias", "sampler-law", "*-precision"
+        "flow-noise", _FLOW_NOISE, "sampler-weak-order", "sampler-bias", "sampler-law", "sampler-work-precision"
     ),
     "flow-euler-stochastic": _marks(
         "flow-noise",
@@ -70,9 +74,9 @@ SHORTFALLS: dict[str, tuple[ExpectedFailure, ...]] = {
         "sampler-weak-order",
         "sampler-bias",
         "sampler-law",
-        "*-precision",
+        "sampler-work-precision",
     ),
     "deis-3": _marks("digits", _DIGITS, "sampler-order", "sampler-bias"),
-    "sa-ode-3": _marks("digits", _DIGITS, "sampler-order"),
+    "sa-ode-3": _marks("digits", _DIGITS, "sampler-order", "sampler-bias"),
     "unipc-3": _marks("unipc-3", _START, "sampler-order"),
 }
