@@ -131,10 +131,9 @@ class Coupling:
     def entropic(cls, base: GaussianMixture, target: GaussianMixture, sigma: float) -> Coupling:
         """The Schroedinger coupling of N(a, A) and N(b, B) for reference noise sigma dW.
 
-        C01 = (A^1/2 D A^-1/2 - sigma^2 I) / 2 with D = (4 A^1/2 B A^1/2 + sigma^4 I)^1/2, written without
-        inverse or cancellation as A^1/2 h(M) A^1/2 B, M = A^1/2 B A^1/2, h(mu) = 2 / (sqrt(4 mu + sigma^4)
-        + sigma^2). Its path is `Schedule.linear("brownian", scale=sigma**2)`. sigma = 0 is optimal
-        transport. ValueError for a mixture of more than one component.
+        C01 = (A^1/2 D A^-1/2 - sigma^2 I) / 2 with D = (4 A^1/2 B A^1/2 + sigma^4 I)^1/2, computed without
+        inverse, cancellation or squared spectrum. Its path is `Schedule.linear("brownian", scale=sigma**2)`.
+        sigma = 0 is optimal transport. ValueError for a mixture of more than one component.
         """
         _same_dim(base, target)
         for name, law in (("base", base), ("target", target)):
@@ -162,19 +161,27 @@ def _same_dim(base: GaussianMixture, target: GaussianMixture) -> None:
 
 
 def _entropic_cross(xp: Any, cov0: Array, cov1: Array, sigma: float, kind: str) -> Array:
-    def gain(mu: Array) -> Array:
-        below = xp.sqrt(4.0 * mu + sigma**4) + sigma**2
+    """C01 from factors A = L L^T, B = R R^T and L^T R = U S V^T as L U g(S) V^T R^T.
+
+    g(s) = 2 s / (sqrt(4 s^2 + sigma^4) + sigma^2) <= 1: the joint law stays positive semi-definite under rounding, and
+    the spectrum is never squared.
+    """
+
+    def share(s: Array) -> Array:
+        below = xp.sqrt(4.0 * s**2 + sigma**4) + sigma**2
         some = below > 0.0
-        return xp.where(some, 2.0 / xp.where(some, below, xp.ones_like(below)), xp.zeros_like(below))
+        return xp.where(some, 2.0 * s / xp.where(some, below, xp.ones_like(below)), xp.zeros_like(below))
 
     if kind != "full":
-        product = cov0 * cov1
-        return gain(product) * product
-    values, vectors = xp.linalg.eigh(cov0)
-    root = xp.sqrt(xp.where(values > 0.0, values, xp.zeros_like(values)))
-    half = xp.matmul(vectors * root[..., None, :], xp.matrix_transpose(vectors))
-    middle = xp.matmul(xp.matmul(half, cov1), half)
-    mu, axes = xp.linalg.eigh(0.5 * (middle + xp.matrix_transpose(middle)))
-    mu = xp.where(mu > 0.0, mu, xp.zeros_like(mu))
-    inner = xp.matmul(axes * gain(mu)[..., None, :], xp.matrix_transpose(axes))
-    return xp.matmul(xp.matmul(xp.matmul(half, inner), half), cov1)
+        root = xp.sqrt(cov0) * xp.sqrt(cov1)
+        return share(root) * root
+    left, right = (_factor(xp, cov) for cov in (cov0, cov1))
+    u, s, vh = xp.linalg.svd(xp.matmul(xp.matrix_transpose(left), right), full_matrices=False)
+    inner = xp.matmul(u * share(s)[..., None, :], vh)
+    return xp.matmul(xp.matmul(left, inner), xp.matrix_transpose(right))
+
+
+def _factor(xp: Any, cov: Array) -> Array:
+    """L with L L^T = cov, for a singular one too."""
+    values, vectors = xp.linalg.eigh(cov)
+    return vectors * xp.sqrt(xp.where(values > 0.0, values, xp.zeros_like(values)))[..., None, :]

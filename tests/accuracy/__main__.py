@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -30,13 +31,14 @@ from tests.cases import CaseSpec
 
 def _measure(job: tuple[str, CaseSpec]) -> dict[str, Any]:
     case_id, spec = job
-    findings, seconds = timed(spec)
-    return {
-        "id": case_id,
-        "spec": spec.to_json(),
-        "seconds": round(seconds, 4),
-        "findings": [f.to_json() for f in findings],
-    }
+    """One finished line. An exception is a finding too, and no reason to stop a run of hours."""
+    try:
+        findings, seconds = timed(spec)
+        rows = [f.to_json() for f in findings]
+    except Exception as error:
+        note = f"{type(error).__name__}: {error}"
+        rows, seconds = [{"field": "case", "verdict": "error", "ratio": math.nan, "note": note}], 0.0
+    return {"id": case_id, "spec": spec.to_json(), "seconds": round(seconds, 4), "findings": rows}
 
 
 def _jobs(cases: int, first: int) -> Iterator[tuple[str, CaseSpec]]:

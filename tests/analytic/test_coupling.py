@@ -139,3 +139,24 @@ def test_other_constructors_name_their_arguments() -> None:
             call()
     with pytest.raises(TypeError, match="base: expected a GaussianMixture, got list"):
         Coupling.independent([1.0], two)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 1e-3, 1.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_entropic_coupling_of_nearly_singular_laws_is_a_law(sigma, seed):
+    """Condition 1e10 twice: a squared spectrum would leave eigenvalues of -1e-9, and the joint law is no law."""
+    rng = np.random.default_rng(seed)
+
+    def cov(dim=24):
+        axes = np.linalg.qr(rng.standard_normal((dim, dim)))[0]
+        c = (axes * np.logspace(-5, 5, dim)) @ axes.T
+        return 0.5 * (c + c.T)
+
+    a, b = (GaussianMixture(np.ones(1), np.zeros((1, 24)), cov()[None]) for _ in range(2))
+    coupling = Coupling.entropic(a, b, sigma)
+    c01 = np.asarray(coupling.cov01)[0]
+    if sigma == 0.0:
+        # Optimal transport: tr C01 is the nuclear norm of A^(1/2) B^(1/2).
+        halves = [np.linalg.cholesky(np.asarray(m.covariances)[0]) for m in (a, b)]
+        nuclear = np.linalg.svd(halves[0].T @ halves[1], compute_uv=False).sum()
+        assert np.trace(c01) == pytest.approx(nuclear, rel=1e-10)
