@@ -61,21 +61,33 @@ def judge_expansion(
     order 1½ only the limit is read: a remainder of order ½ (schemes whose stages use √h) defies the extrapolation,
     while remainders of order one and more, in halves too, stay within half of the bound.
     """
-    rows = []
-    for power in range(math.floor(claimed)):
-        found = limit(step, values, exact, scale, power)
-        name = "limit" if power == 0 else f"term of order {power}"
-        bound = found.error + found.amplification * floor
-        rows.append(
-            Measurement(
-                f"{name} of {label}", found.value, bound, "at_most", "truncation",
-                "(q(h) − exact)/h^k extrapolated to step zero is zero below the claimed order; "
-                "bound: twice the last correction, and rounding",
-                detectable=bound, resolution=0.5 * found.largest if found.largest > 2 * found.amplification * floor
-                else None,
-            )
-        )  # fmt: skip
-    return rows
+    return [
+        _judged(label, limit(step, values, exact, scale, power), floor, power) for power in range(math.floor(claimed))
+    ]
+
+
+def judge_last_below(
+    label: str, step: np.ndarray, values: np.ndarray, exact: np.ndarray, scale: float, floor: float, claimed: float
+) -> Measurement:
+    """The term half an order below the claim is zero, for errors that expand in √h (stages that use √h).
+
+    r(h) = c1 h + c2 h^{3/2} + ... is a polynomial in √h over h: the fit of slopes needs rungs far finer before c2
+    outweighs the next term. If a lower term is there, the remainder grows and decides nothing: the fit sees that one.
+    """
+    doubled = round(2 * claimed) - 1
+    return _judged(label, limit(np.sqrt(step), values, exact, scale, doubled), floor, doubled / 2)
+
+
+def _judged(label: str, found: Limit, floor: float, power: float) -> Measurement:
+    name = "limit" if power == 0 else f"term of order {power:g}"
+    rounding = found.amplification * floor
+    bound = found.error + rounding
+    return Measurement(
+        f"{name} of {label}", found.value, bound, "at_most", "truncation",
+        "(q(h) − exact)/h^k extrapolated to step zero is zero below the claimed order; "
+        "bound: twice the last correction, and rounding",
+        detectable=bound, resolution=0.5 * found.largest if found.largest > 2 * rounding else None,
+    )  # fmt: skip
 
 
 def _at_zero(h: np.ndarray, q: np.ndarray) -> np.ndarray:

@@ -36,14 +36,7 @@ def judge_order(
     fit = fit_order(step, errors, floors)
     if fit.found:
         fit = replace(fit, low=fit.low - spread, high=fit.high + spread)
-        clear = claimed is not None and fit.low >= claimed
-        return (
-            Measurement(
-                f"order of {name}", fit.order, claimed, "at_least", "truncation", why,
-                interval=fit.interval, resolution=None if clear or not alone else SPACING,
-            ),
-            fit,
-        )  # fmt: skip
+        return order_row(name, fit, claimed, why, alone), fit
     finest = int(np.argmin(np.asarray(step, dtype=float)))
     value = float(errors[finest]) if np.isfinite(errors).all() else math.nan
     bound = None if claimed is None else float(floors[finest])
@@ -56,14 +49,51 @@ def judge_order(
     )  # fmt: skip
 
 
+def order_row(name: str, fit: OrderFit, claimed: float | None, why: str, alone: bool = True) -> Measurement:
+    """``claimed`` at most the order of a fit that was found."""
+    clear = claimed is not None and fit.low >= claimed
+    return Measurement(
+        f"order of {name}", fit.order, claimed, "at_least", "truncation", why,
+        interval=fit.interval, resolution=None if clear or not alone else SPACING,
+    )  # fmt: skip
+
+
+def sampled_order(step: Any, errors: Any, floor: float, z: float) -> OrderFit:
+    """The order of E|error| from the errors of the same paths on every rung, steps (R,), errors (R, N) ≥ 0.
+
+    Slopes of log mean error over all rungs, over the three finest, and the second extrapolated by the first: what is
+    not yet asymptotic moves them apart. The interval holds all three with z standard errors of each, first-order in
+    every path's influence on all rungs at once. Rungs below ``floor`` are left out.
+    """
+    h, e = np.asarray(step, dtype=float), np.asarray(errors, dtype=float)
+    mean = e.mean(axis=1)
+    used = [int(i) for i in np.argsort(-h) if np.isfinite(mean[i]) and mean[i] > floor]
+    if len(used) < 4:
+        return OrderFit(math.nan, -math.inf, math.inf, tuple(used), "fewer than 4 rungs above the reference's error")
+    x, y = np.log(h[used]), np.log(mean[used])
+    influence = e[used] / mean[used, None]
+    whole, fine = _slope_weights(x), np.zeros_like(x)
+    fine[-3:] = _slope_weights(x[-3:])
+    rows = []
+    for weights in (whole, fine, 2.0 * fine - whole):
+        spread = z * float((weights @ influence).std(ddof=1)) / math.sqrt(e.shape[1])
+        rows.append((float(weights @ y), spread))
+    low, high = min(p - s for p, s in rows), max(p + s for p, s in rows)
+    return OrderFit(rows[1][0], low, high, tuple(used))
+
+
+def _slope_weights(x: np.ndarray) -> np.ndarray:
+    centred = x - x.mean()
+    return centred / float((centred**2).sum())
+
+
 def slope_spread(step: Any, squares: Any, z: float) -> float:
     """Half-width, z standard errors, of the slope of log RMS error against log step, all rungs on the same paths.
 
     squares (R, N): squared errors by rung and path. First-order in the path's influence on every rung at once, so that
     what common random numbers share between rungs does not count.
     """
-    x = np.log(np.asarray(step, dtype=float))
-    weights = (x - x.mean()) / float(((x - x.mean()) ** 2).sum())
+    weights = _slope_weights(np.log(np.asarray(step, dtype=float)))
     s = np.asarray(squares, dtype=float)
     influence = 0.5 * weights @ (s / s.mean(axis=1, keepdims=True))
     return z * float(influence.std(ddof=1)) / math.sqrt(s.shape[1])

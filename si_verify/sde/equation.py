@@ -20,7 +20,7 @@ import torch
 
 from si_verify.fields.cached import CachedFields, as_time, dense_blocks
 from si_verify.sde.brownian import Brownian
-from si_verify.sde.state_noise import DiagonalNoise, StateNoise, state_noise
+from si_verify.sde.state_noise import DiagonalNoise, StateNoise, law_keeping, state_noise
 from si_verify.subject import Claims
 
 Epsilon = Callable[[float], float]
@@ -80,12 +80,8 @@ class Equation:
         eps = self._amount(t, x)
         if self.noise is None:
             return b + self.sign * eps * s
-        sigma = self.noise.columns(x)
-        pull = 0.5 * torch.einsum("ndm,nem,ne->nd", sigma, sigma, s)
-        divergence = 0.5 * (self.noise.along(x) + self.noise.spreading(x))
-        if self.interpretation == "stratonovich":
-            divergence = divergence - 0.5 * self.noise.along(x)
-        return b + self.sign * 2.0 * eps * (pull + divergence)
+        push = law_keeping(self.noise, x, s, self.interpretation == "stratonovich")
+        return b + self.sign * 2.0 * eps * push
 
     def diffusion(self, t: float | torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         """√(2ε) for every entry, or √(2ε) σ(x)."""

@@ -39,6 +39,16 @@ class StateNoise(Protocol):
         """(v·∇) g_l for every column, (N, D, M); v (N, D)."""
 
 
+def law_keeping(noise: StateNoise, x: torch.Tensor, s: torch.Tensor, stratonovich: bool) -> torch.Tensor:
+    """D s + ∇·D for σ of unit scale, less ½ Σ_l (g_l·∇) g_l for a Stratonovich reader; s, the score, (N, D)."""
+    along = noise.along(x)
+    if isinstance(noise, DiagonalNoise):  # spreading is along; a ladder calls this ten thousand times
+        return 0.5 * noise.coefficient(x) ** 2 * s + (0.5 if stratonovich else 1.0) * along
+    sigma = noise.columns(x)
+    pull = (sigma @ (sigma.transpose(1, 2) @ s[..., None]))[..., 0]
+    return 0.5 * (pull + noise.spreading(x) + (0.0 if stratonovich else 1.0) * along)
+
+
 @dataclass(frozen=True)
 class DiagonalNoise:
     """g_l = e_l (1 + c sin(x_l / ℓ)): each coordinate's noise depends on that coordinate alone."""

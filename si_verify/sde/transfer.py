@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
-from scipy.interpolate import make_interp_spline
+from scipy.interpolate import BSpline, make_interp_spline
 
 from si_verify.check import Inapplicable
 from si_verify.sde.affine_probe import path_of_normals
@@ -76,15 +77,23 @@ def expectations(
 ) -> np.ndarray:
     """E f(X_n), (2 F,), of the scheme on the grid. Inapplicable where its steps cannot be taken one by one."""
     nodes = np.linspace(*limits, at.nodes)
-    u = make_interp_spline(nodes, f(nodes), k=_DEGREE)
+    knots, coefficients = _spline(*limits, at.nodes)
+    u = BSpline(knots, coefficients @ f(nodes), _DEGREE)
     rule = _Rule.of(step, nodes, times, at)
     for k in range(len(times) - 2, -1, -1):
         images = rule.images(step, times[k : k + 2])
         mean = np.einsum("mqf,q->mf", u(_inside(images, limits)), rule.weights)
-        u = make_interp_spline(nodes, mean, k=_DEGREE)
+        u = BSpline(knots, coefficients @ mean, _DEGREE)
     points = np.linspace(*limits, 4 * at.nodes)
     shares = np.exp(np.asarray(start.log_density(points[:, None]))) * (points[1] - points[0])
     return shares @ u(_inside(points, limits))
+
+
+@lru_cache(maxsize=8)
+def _spline(low: float, high: float, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Knots, and the matrix (M, M) that makes coefficients of values at ``count`` even nodes: one solve for all."""
+    unit = make_interp_spline(np.linspace(low, high, count), np.eye(count), k=_DEGREE)
+    return unit.t, unit.c
 
 
 def _inside(points: np.ndarray, limits: tuple[float, float]) -> np.ndarray:

@@ -135,6 +135,7 @@ def subject(
     exceptions: Mapping[str, float] = MappingProxyType({}),
     expected_failures: tuple[ExpectedFailure, ...] = (),
     additive: bool = False,
+    tags: tuple[str, ...] = (),
     **options: Any,
 ) -> Subject:
     """A torchsde method with the orders that its class states (torchsde/_core/methods), by noise type.
@@ -149,7 +150,7 @@ def subject(
             weak_order=weak, strong_order=strong, interpretation=sde_type, noise=frozenset(noise),
             extra={"strong_order": dict(exceptions)},
         ),
-        tags=frozenset({"torchsde", sde_type}),
+        tags=frozenset({"torchsde", sde_type, *tags}),
         modules=MODULES,
         expected_failures=expected_failures,
         summary=f"torchsde {method}, {sde_type}" + (", additive path" if additive else ""),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from si_verify.subject import VARIANT
 from si_verify.subjects.sde.torchsde_adapter import subject
 
 SUBJECTS = (
     subject("torchsde/srk", "srk", "ito", 1.5, 1.5, ("additive", "diagonal", "scalar")),
-    subject("torchsde/srk-additive", "srk", "ito", 1.5, 1.5, ("additive",), additive=True),
+    subject("torchsde/srk-additive", "srk", "ito", 1.5, 1.5, ("additive",), additive=True, tags=(VARIANT,)),
 )
