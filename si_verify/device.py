@@ -113,3 +113,11 @@ def commit() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return out.stdout.strip() if out.returncode == 0 else ""
+
+
+def synchronise(device: str) -> None:
+    """Wait for all work queued on ``device``; nothing to wait for on a CPU."""
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.synchronize(device)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 from typing import Any, TypeVar
 
+from si_verify.bench.workload import Workload
 from si_verify.check import Check
 from si_verify.faults.fault import Fault
 from si_verify.subject import Subject
@@ -21,7 +23,11 @@ def _modules(package: str) -> list[ModuleType]:
     return [importlib.import_module(name) for name in names]
 
 
-def _collect(package: str, constant: str, of: type[T]) -> dict[str, T]:
+def _name(value: Any) -> str:
+    return str(value.name)
+
+
+def _collect(package: str, constant: str, of: type[T], key: Callable[[Any], str] = _name) -> dict[str, T]:
     found: dict[str, T] = {}
     for module in _modules(package):
         values: list[Any] = list(getattr(module, constant + "S", ()))
@@ -29,7 +35,7 @@ def _collect(package: str, constant: str, of: type[T]) -> dict[str, T]:
         for value in values:
             if not isinstance(value, of):
                 raise TypeError(f"{module.__name__}.{constant}: expected a {of.__name__}, got {type(value).__name__}")
-            name: str = value.name  # type: ignore[attr-defined]
+            name: str = key(value)
             if name in found:
                 raise ValueError(f"{module.__name__}: the {of.__name__.lower()} name {name!r} is taken already")
             found[name] = value
@@ -52,3 +58,9 @@ def checks() -> dict[str, Check]:
 def faults() -> dict[str, Fault]:
     """Every seeded fault by name (constants FAULT, FAULTS under si_verify.faults)."""
     return _collect("si_verify.faults", "FAULT", Fault)
+
+
+@cache
+def workloads() -> dict[str, Workload]:
+    """Every workload by name and task (constants WORKLOAD, WORKLOADS under si_verify.bench.workloads)."""
+    return _collect("si_verify.bench.workloads", "WORKLOAD", Workload, lambda w: f"{w.name} {w.task}")

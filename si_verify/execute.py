@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -17,20 +17,20 @@ from si_verify.evidence import evidence
 from si_verify.gate import Verdict, judge, judge_all, margin
 from si_verify.guard import guard
 from si_verify.lookup import find_check, find_subject
-from si_verify.measurement import Outcome
+from si_verify.measurement import Measurement, Outcome
 from si_verify.record import DataRow, Evidence, MeasurementRow, Result, plain
 from si_verify.subject import Subject, SubjectError, Unavailable
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 
-def _rows(outcome: Outcome) -> tuple[MeasurementRow, ...]:
-    return tuple(
-        MeasurementRow(**dataclasses.asdict(m), verdict=judge(m), margin=margin(m)) for m in outcome.measurements
-    )
+def measurement_rows(measurements: Iterable[Measurement]) -> tuple[MeasurementRow, ...]:
+    """Measurements with the gate's verdict and margin, as a record holds them."""
+    return tuple(MeasurementRow(**dataclasses.asdict(m), verdict=judge(m), margin=margin(m)) for m in measurements)
 
 
-def _worst(rows: tuple[MeasurementRow, ...]) -> str:
+def worst_reason(rows: tuple[MeasurementRow, ...]) -> str:
+    """The first three failures in words, or what could not be decided."""
     failed = [r for r in rows if r.verdict is Verdict.FAILED] or [r for r in rows if r.verdict is Verdict.INCONCLUSIVE]
     return "; ".join(_sentence(r) for r in failed[:3])
 
@@ -106,9 +106,9 @@ def run_case(case: Case, overlay: Mapping[str, Subject] | None = None) -> Result
         context = _context(case, subject)
         proof = tuple(evidence(module) for module in subject.modules)
         outcome = check.measure(context)
-        rows = _rows(outcome)
+        rows = measurement_rows(outcome.measurements)
         verdict = judge_all(outcome.measurements)
-        reason = "" if verdict is Verdict.PASSED else _worst(rows) or "nothing was judged"
+        reason = "" if verdict is Verdict.PASSED else worst_reason(rows) or "nothing was judged"
     except (Unavailable, Inapplicable) as error:
         rows, verdict, reason = (), Verdict.SKIPPED, str(error)
     except SubjectError as error:

@@ -145,6 +145,19 @@ def selftest_command(
     _exit(selftest(config, seeds, json))
 
 
+@app.command("bench")
+def bench_command(
+    profile: ProfileOption = None, device: DeviceOption = None, dtype: DtypeOption = None, seed: SeedOption = None,
+    select: SelectOption = None, output: OutputOption = None, json: JsonOption = False, strict: StrictOption = None,
+) -> None:  # fmt: skip
+    """Time implementations beside their peers: throughput, share of this device's ceilings, ratio in the same run."""
+    from si_verify.cli.bench import run_bench
+    from si_verify.config import load_config
+
+    config = load_config(overrides=_overrides(profile, device, dtype, seed, select, None, None, output, strict))
+    _exit(run_bench(config, json))
+
+
 @app.command("doctor")
 def doctor_command(device: DeviceOption = None, json: JsonOption = False) -> None:
     """Devices, versions, thread counts, clocks, and the noise floor of this machine from an A/A run."""

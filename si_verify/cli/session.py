@@ -49,7 +49,7 @@ def workers(config: Config, device: str) -> LocalExecutor:
     return LocalExecutor(jobs=jobs, timeout=config.timeout, threads=max(1, cores() // jobs))
 
 
-def _command() -> str:
+def command_line() -> str:
     return shlex.join(["si-verify", *sys.argv[1:]])
 
 
@@ -82,7 +82,7 @@ def verify(
     with RichProgress(console) as progress:
         executor = workers(config, settings.device)
         try:
-            record = run(cases, settings, executor, path, flags.resume, progress, _command())
+            record = run(cases, settings, executor, path, flags.resume, progress, command_line())
         except KeyboardInterrupt:
             console.print(f"interrupted; what was measured is in {path}; go on with --resume", markup=False)
             return 130

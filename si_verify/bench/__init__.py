@@ -1,0 +1,1 @@
+"""How fast: right implementations of the same task timed side by side, against ceilings of this machine."""

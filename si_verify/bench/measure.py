@@ -1,0 +1,149 @@
+"""From the workloads of one task to results: right before and after, timed interleaved, against ceilings and peers."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from si_verify.bench.ceilings import Ceilings, ceilings
+from si_verify.bench.clock import Estimate, Patience, interleave, median, ratio, timed
+from si_verify.bench.workload import Job, Workload
+from si_verify.device import synchronise
+from si_verify.evidence import evidence
+from si_verify.execute import measurement_rows, worst_reason
+from si_verify.gate import Verdict, judge_all
+from si_verify.measurement import Measurement
+from si_verify.record import DataRow, Result
+from si_verify.subject import Unavailable
+
+CHECK = "throughput"
+# A measured ceiling is itself a measurement: above it by more than this, the work or the count is not what it says.
+_SUSPECT = 1.05
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where and how: the device and dtype names, patience for one task, and the profile for the record."""
+
+    device: str
+    dtype: str
+    patience: Patience
+    profile: str
+    seed: int = 0
+
+
+@dataclass
+class _Entry:
+    workload: Workload
+    job: Job
+    error: float
+    samples: np.ndarray | None = None
+
+
+def measure_task(task: str, workloads: Sequence[Workload], bench: Bench) -> list[Result]:
+    """One result a workload. A wrong one is failed and never timed; one that is not there is skipped."""
+    started = time.perf_counter()
+    results: list[Result] = []
+    entries: list[_Entry] = []
+    for workload in workloads:
+        try:
+            job = workload.load(bench.device, bench.dtype)
+            entries.append(_Entry(workload, job, _worst_error(job, bench.seed)))
+        except Unavailable as error:
+            results.append(_result(workload, bench, Verdict.SKIPPED, str(error)))
+        except Exception as error:
+            results.append(_result(workload, bench, Verdict.FAILED, f"{type(error).__name__}: {error}"))
+    right = [e for e in entries if e.error <= 1.0]
+    if right:
+        work = {e.workload.name: timed(e.job.run, lambda: synchronise(bench.device)) for e in right}
+        samples = interleave(work, bench.patience, np.random.default_rng(bench.seed))
+        for entry in right:
+            entry.samples = samples[entry.workload.name]
+            entry.error = max(entry.error, _worst_error(entry.job, bench.seed + 1))
+    each = (time.perf_counter() - started) / max(1, len(entries))
+    peers = [e for e in right if e.workload.peer and e.samples is not None]
+    best = min(peers, key=lambda e: float(np.median(np.asarray(e.samples))), default=None)
+    return results + [_judged(entry, best, bench, each) for entry in entries]
+
+
+def _worst_error(job: Job, seed: int) -> float:
+    job.renew(seed)
+    error = float(job.error(job.run()))
+    return math.inf if math.isnan(error) else error
+
+
+def _judged(entry: _Entry, best: _Entry | None, bench: Bench, seconds: float) -> Result:
+    job, samples = entry.job, entry.samples
+    found = [
+        Measurement(
+            "error", entry.error, 1.0, origin="rounding", why="in units of what is allowed; before and after timing"
+        )
+    ]
+    data: tuple[DataRow, ...] = ()
+    if samples is not None:
+        spent = median(samples, bench.patience.confidence)
+        found += _rates(job, spent, ceilings(bench.device, bench.dtype), bench.patience)
+        columns: dict[str, list[Any]] = {"seconds": samples.tolist()}
+        meta = {"items": job.items, "unit": job.unit, "bytes": job.bytes, "flops": job.flops, "exps": job.exps}
+        if best is not None and best is not entry and best.samples is not None:
+            times = ratio(best.samples, samples, bench.patience.confidence)
+            name = f"times faster than {best.workload.name}"
+            found.append(_shown(name, times, "paired ratio, median over rounds", bench.patience))
+        data = (DataRow(kind="timing", title="Seconds a run, by round", columns=columns, meta=meta),)
+    rows = measurement_rows(found)
+    verdict = judge_all(found)
+    reason = "" if verdict is Verdict.PASSED else worst_reason(rows)
+    return _result(entry.workload, bench, verdict, reason, measurements=rows, data=data, seconds=seconds)
+
+
+def _rates(job: Job, spent: Estimate, ceiling: Ceilings, patience: Patience) -> list[Measurement]:
+    rate = Estimate(job.items / spent.value, job.items / spent.high, job.items / spent.low)
+    settled = "" if spent.width <= patience.width else f"; the interval is still {spent.width:.1%} wide"
+    found = [_shown("throughput", rate, f"median{settled}", patience, f"{job.unit}/s")]
+    floor, binding = ceiling.floor(job.bytes, job.flops, job.exps)
+    if floor > 0:
+        found.append(
+            Measurement(
+                f"fraction of {binding}",
+                floor / spent.value,
+                _SUSPECT,
+                origin="exact",
+                why="least time by the ceiling measured in this session, over the time taken; more than all is suspect",
+                interval=(floor / spent.high, floor / spent.low),
+            )
+        )
+    return found
+
+
+def _shown(name: str, value: Estimate, why: str, patience: Patience, unit: str = "") -> Measurement:
+    interval = (value.low, value.high)
+    return Measurement(
+        name, value.value, origin="sampling", why=why, interval=interval, confidence=patience.confidence, unit=unit
+    )
+
+
+def _result(workload: Workload, bench: Bench, verdict: Verdict, reason: str, **more: Any) -> Result:
+    command = f"si-verify bench --select {shlex.quote('problem=' + workload.task)}"
+    return Result(
+        id=f"{CHECK}/{workload.name}/{workload.task}/{bench.dtype}",
+        check=CHECK,
+        claim="Right before and after, and no faster than the hardware allows",
+        subject=workload.name,
+        kind="workload",
+        problem=workload.task,
+        dtype=bench.dtype,
+        device=bench.device,
+        seed=bench.seed,
+        verdict=verdict,
+        reason=reason,
+        tags=tuple(sorted(workload.tags | ({"peer"} if workload.peer else {"own"}))),
+        reproduce=f"{command} --profile {bench.profile} --dtype {bench.dtype} --device {bench.device}",
+        evidence=tuple(evidence(m) for m in workload.modules) if verdict is not Verdict.SKIPPED else (),
+        **more,
+    )

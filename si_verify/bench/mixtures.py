@@ -1,0 +1,70 @@
+"""Inputs that field workloads share: a mixture at one time, points over it, and the exact answer at some of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from analytic import Coupling, GaussianMixture, Interpolant, Schedule
+from si_verify.fields.conditioning import sensitivity
+
+T = 0.4
+_PROBED = 64
+_UNITS = 200.0  # eps·K: twice what field-pointwise allows, since a GEMM form forms |x|² − 2x·m + |m|²
+
+
+@dataclass(frozen=True)
+class Shape:
+    """K components in D dimensions seen from N points; kind of covariance: iso, diag or full."""
+
+    k: int
+    dim: int
+    n: int
+    kind: str = "iso"
+
+    def __str__(self) -> str:
+        return f"{self.kind}-k{self.k}-d{self.dim}-n{self.n}"
+
+
+@lru_cache(maxsize=32)
+def interpolant(shape: Shape) -> Interpolant:
+    """One-sided linear from a standard normal to K modes: the marginal has K components."""
+    rng = np.random.default_rng([shape.k, shape.dim])
+    means = 3.0 * rng.standard_normal((shape.k, shape.dim))
+    weights = rng.dirichlet(np.full(shape.k, 2.0))
+    scale = rng.uniform(0.2, 1.0, shape.k)
+    cov: Any = scale
+    if shape.kind == "diag":
+        cov = scale[:, None] * rng.uniform(0.5, 1.5, (shape.k, shape.dim))
+    if shape.kind == "full":
+        root = rng.standard_normal((shape.k, shape.dim, shape.dim)) / np.sqrt(shape.dim)
+        cov = scale[:, None, None] * (np.eye(shape.dim) + root @ np.swapaxes(root, 1, 2))
+    base = GaussianMixture(np.ones(1), np.zeros((1, shape.dim)), np.ones(1))
+    return Interpolant(Coupling.independent(base, GaussianMixture(weights, means, cov)), Schedule.one_sided_linear())
+
+
+class Points:
+    """x (N, D) on a device, drawn anew by ``renew``; ``error`` compares an answer with the yardstick at a few rows."""
+
+    def __init__(self, shape: Shape, device: str, dtype: str, quantity: str) -> None:
+        self.shape, self.quantity = shape, quantity
+        self.x = torch.empty(shape.n, shape.dim, device=device, dtype=getattr(torch, dtype))
+        self.renew(0)
+
+    def renew(self, seed: int) -> None:
+        law = interpolant(self.shape).marginal(T)
+        self.x.copy_(torch.as_tensor(law.sample(self.shape.n, np.random.default_rng([7, seed]))))
+
+    def error(self, answer: torch.Tensor) -> float:
+        """Largest error over eps·K·units at rows spread over the batch, its first and last among them."""
+        rows = torch.linspace(0, self.shape.n - 1, _PROBED).long()
+        x = self.x.cpu()[rows].double()
+        exact = torch.as_tensor(getattr(interpolant(self.shape), self.quantity)(T, x.numpy()))
+        scale = sensitivity(interpolant(self.shape), T, x, torch.Generator().manual_seed(0))[self.quantity]
+        gap = (answer.cpu()[rows].double() - exact).abs()
+        gap = gap if gap.ndim == 1 else torch.linalg.vector_norm(gap, dim=1)
+        return float((gap / (torch.finfo(self.x.dtype).eps * _UNITS * scale)).max())

@@ -1,0 +1,1 @@
+"""Workloads: modules that export WORKLOAD or WORKLOADS, found by walking this package."""
