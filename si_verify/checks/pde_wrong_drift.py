@@ -195,7 +195,7 @@ CHECKS = (
         "(MATH.md section 6)",
         kinds=frozenset({"pde"}),
         measure=divergence_growth,
-        problems=_PROBLEMS,
+        problems=_PROBLEMS | {"quick": ""},
         applies=_diffuses,
         dtypes=("float64",),
         tags=frozenset({"pde", "kl", "noise-free"}),

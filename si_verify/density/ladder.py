@@ -65,8 +65,10 @@ def resolved(problem: Any, claims: DensityClaims, effort: int) -> int:
 def rungs_for(problem: Any, claims: DensityClaims, largest: int = 10_000) -> list[int]:
     """Cells on the longest axis, coarse to fine: by the claimed order and the width of the narrowest component."""
     per = _DENSITY[min(3, max(1, round(claims.order)))]
-    # Multiples of 8: see subjects/pde/marching.py.
-    cells = [8 * round(_widths(problem) * m / 8) for m in per]
+    # Multiples of 8: see subjects/pde/marching.py. Every other rung is twice as fine to the cell.
+    cells = [8 * round(_widths(problem) * m / 8) for m in per[:2]]
+    while len(cells) < len(per):
+        cells.append(2 * cells[-2])
     return [n for n in cells if n <= largest]
 
 

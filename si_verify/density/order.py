@@ -2,7 +2,8 @@
 
 Errors on grids are not smooth in h: extrema fall on centres or on faces, step counts are whole numbers. Slopes between
 rungs a factor of two apart are barely touched by that; neighbouring rungs, or a fit with more terms, are. The interval
-is the finest of those slopes, give or take what it differs from the one before, be that trend or scatter.
+is the finest of those slopes, give or take what it differs from the one before, be that trend or scatter; towards where
+the slopes are heading it reaches to their limit under an error c hᵖ(1 + a h).
 """
 
 from __future__ import annotations
@@ -42,8 +43,12 @@ def observed_order(step: Any, error: Any, floor: Any, claimed: float) -> OrderFi
     if len(slopes) < 2:
         return OrderFit(math.nan, -math.inf, math.inf, tuple(usable), "fewer than 2 slopes above the rounding floor")
     # What the last slope differs from the one before is trend or scatter: the limit may lie as far on either side.
-    doubt = abs(slopes[-1] - slopes[-2]) + _scatter(claimed)
-    return OrderFit(slopes[-1], slopes[-1] - doubt, slopes[-1] + doubt, tuple(sorted(used)))
+    change, scatter = slopes[-1] - slopes[-2], _scatter(claimed)
+    # Slopes p + a h at h and at the next rung's r h, r < 1, have their limit at change · r/(1 − r) beyond the last.
+    ratio = h[usable[-1]] / h[usable[-2]]
+    ahead = change * max(1.0, ratio / (1.0 - ratio))
+    low, high = min(ahead, -abs(change)) - scatter, max(ahead, abs(change)) + scatter
+    return OrderFit(slopes[-1], slopes[-1] + low, slopes[-1] + high, tuple(sorted(used)))
 
 
 def _scatter(claimed: float) -> float:

@@ -54,7 +54,14 @@ SUBJECT = Subject(
     load=lambda: solve,
     claims=Claims(
         order=1.0,
-        extra={"form": "averages", "conservative": True, "walls": "closed", "positive": True, "steady": "exact"},
+        extra={
+            "form": "averages",
+            "conservative": True,
+            "walls": "closed",
+            "positive": True,
+            "steady": "exact",
+            "equations": ("fokker-planck",),
+        },
     ),
     tags=frozenset({"grid", "finite-volume", "implicit"}),
     modules=("si_verify.subjects.pde.chang_cooper", "si_verify.subjects.pde.tridiagonal"),

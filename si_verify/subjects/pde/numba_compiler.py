@@ -1,0 +1,29 @@
+"""How the fused kernels are compiled, and how many threads they take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from si_verify.subject import Unavailable
+
+
+def compiler() -> tuple[Callable[[Any], Any], Any]:
+    """(compile, prange); Unavailable without numba.
+
+    Contraction to fused multiply-adds is all that is allowed: NaN and infinity must come out as they are.
+    """
+    try:
+        import numba
+    except ImportError as error:
+        raise Unavailable(f"numba is not installed ({error}): pip install 'si-verify[kernels]'") from error
+    return numba.njit(parallel=True, cache=True, fastmath={"contract"}, boundscheck=False), numba.prange
+
+
+def take_threads() -> None:
+    """As many threads as torch has: a worker of a run is given its share of the cores."""
+    import numba
+
+    numba.set_num_threads(max(1, min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)))
