@@ -31,14 +31,21 @@ def alternating(n: int) -> np.ndarray:
 
 
 steps = (20, 40, 80, 160)
+orders = {}
 for method, options in (("implicit_adams", {"max_iters": 50}), ("explicit_adams", {"max_order": 5})):
     for name, grid in (("equal", equal), ("6 : 4", alternating)):
         errors = [error(method, grid(n), "cosine", **options) for n in steps]
-        orders = -np.diff(np.log(errors)) / np.diff(np.log(steps))
-        print(f"{method:15s} {name:6s} errors", *(f"{e:.1e}" for e in errors), " orders", *(f"{p:.1f}" for p in orders))
-for n in (10, 20, 40, 80, 160, 320, 640, 1280):
-    default, limited = (
-        error("explicit_adams", equal(n), "decay"),
-        error("explicit_adams", equal(n), "decay", max_order=5),
-    )
-    print(f"explicit_adams  n = {n:4d}  default {default:.1e}  max_order=5 {limited:.1e}")
+        found = -np.diff(np.log(errors)) / np.diff(np.log(steps))
+        orders[method, name] = float(found[-1])
+        print(f"{method:15s} {name:6s} errors", *(f"{e:.1e}" for e in errors), " orders", *(f"{p:.1f}" for p in found))
+default, limited = {}, {}
+for n in (10, 20, 40, 80, 160, 320):
+    default[n] = error("explicit_adams", equal(n), "decay")
+    limited[n] = error("explicit_adams", equal(n), "decay", max_order=5)
+    print(f"explicit_adams  n = {n:4d}  default {default[n]:.1e}  max_order=5 {limited[n]:.1e}")
+
+for method in ("implicit_adams", "explicit_adams"):
+    assert orders[method, "equal"] > 3.8, "order 4 or more on equal steps"
+    assert orders[method, "6 : 4"] < 1.2, "order 1 on unequal steps"
+assert default[160] > 1e6, "the default climbs to an order that is unstable at h = 1/160"
+assert limited[160] < 1e-8, "order 4 is stable there"

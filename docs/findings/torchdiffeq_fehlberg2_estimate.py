@@ -17,8 +17,13 @@ def field(t: torch.Tensor, x: torch.Tensor, perturb: object = None) -> torch.Ten
 
 start, x0 = torch.tensor(0.0, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
 print(f"{'h':>6s} {'error':>9s} {'estimate':>9s} {'error / estimate':>17s}")
+ratios = {}
 for size in (0.4, 0.2, 0.1, 0.05, 0.02, 0.01):
     h = torch.tensor(size, dtype=torch.float64)
     x1, _, estimate, _ = _runge_kutta_step(field, x0, field(start, x0), start, h, start + h, Fehlberg2.tableau)
     error = abs(float(x1) - np.exp(-np.sin(3 * size) / 3))
     print(f"{size:6.2f} {error:9.1e} {abs(float(estimate)):9.1e} {error / abs(float(estimate)):17.1f}")
+    ratios[size] = error / abs(float(estimate))
+
+assert ratios[0.1] > 3, "the step errs several times more than its estimate says"
+assert ratios[0.01] < 1.5, "only below about h = 1/50 the estimate covers the error"

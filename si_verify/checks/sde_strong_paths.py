@@ -143,7 +143,7 @@ def applies(subject: Subject, problem: object) -> bool:
 
 CHECK = Check(
     name="sde-strong-paths",
-    claim="With state-dependent noise of every structure the numerical solution converges to the solution driven by the "
+    claim="With state-dependent noise of every structure the numerical solution converges to the one driven by the "
     "same Brownian path with the claimed strong order (Kloeden & Platen, chapter 10)",
     kinds=frozenset({"sde"}),
     measure=measure,

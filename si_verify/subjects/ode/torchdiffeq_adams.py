@@ -35,12 +35,15 @@ _UNEQUAL = ExpectedFailure(
     "docs/findings.md#torchdiffeq-adams-weights-of-equal-steps-on-unequal-ones",
     dtype="float64",
 )
-_UNSTABLE = ExpectedFailure(
-    "ode-order*",
-    "the default max_order = 12 climbs to an Adams–Bashforth formula of order 11, whose stability region is about "
-    "1/500 wide: the error grows under refinement until h·|∇b| is below that",
-    "docs/findings.md#torchdiffeq-explicit_adams-unstable-by-default",
-    strict=False,
+_UNSTABLE = tuple(
+    ExpectedFailure(
+        check,
+        "the default max_order = 12 climbs to an Adams–Bashforth formula of order 11, whose stability region is about "
+        "1/500 wide: the error grows under refinement until h·|∇b| is below that",
+        "docs/findings.md#torchdiffeq-explicit_adams-unstable-by-default",
+        strict=False,
+    )
+    for check in ("ode-order*", "law-*")
 )
 
 
@@ -53,7 +56,7 @@ def _subject(method: str, load: Callable[[], Callable[..., Tensor]]) -> Subject:
         tags=frozenset({"torchdiffeq", "fixed-step", "multistep"}),
         modules=MODULES,
         dtypes=("float64",) if method == "fixed_adams" else ("float64", "float32"),  # the same class by an older name
-        expected_failures=(_UNSTABLE,) if method == "explicit_adams" else (_UNEQUAL,),
+        expected_failures=_UNSTABLE if method == "explicit_adams" else (_UNEQUAL,),
         summary=f"torchdiffeq {method}, order 4 claimed",
     )
 
