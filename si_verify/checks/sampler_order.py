@@ -12,6 +12,8 @@ from si_verify.sampling.ladder import SamplerLadder
 from si_verify.sampling.trial import SamplerTrial
 from si_verify.subject import Subject
 
+# So many paths smooth the error over the bends of a mixture's flow.
+_ROWS = 256
 _LAST = (56, 56, 80)
 _MOST = (448, 448, 896)
 
@@ -20,7 +22,7 @@ def measure(ctx: Context) -> Outcome:
     """One fitted order, from the sampler's own first level to its own last, in its own clock."""
     claimed = ctx.subject.claims.order
     assert claimed is not None
-    trial = SamplerTrial(ctx)
+    trial = SamplerTrial(ctx, rows=_ROWS)
     ladder = SamplerLadder.climb(
         trial.error, trial.floor, claimed, trial.counts, 10, _LAST[ctx.effort], _MOST[ctx.effort]
     )

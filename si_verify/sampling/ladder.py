@@ -10,13 +10,13 @@ import numpy as np
 
 from si_verify.measurement import Measurement
 from si_verify.orders.rows import SPACING, judge_order
-from si_verify.sampling.scattered import fit_scattered
+from si_verify.sampling.many_rungs import fit_many
 from si_verify.stats import OrderFit, fit_order
 
 # Two rungs closer than this show their own scatter and no slope.
 _APART = 1.15
-# Scatter is averaged over rungs: there they may be closer.
-_APART_SCATTERED = 1.05
+# Where scatter is averaged over many rungs they may be closer.
+_APART_MANY = 1.05
 
 
 @dataclass
@@ -29,7 +29,7 @@ class SamplerLadder:
     counts: list[int]
     errors: list[float]
     fit: OrderFit
-    scattered: bool = False
+    many: bool = False
 
     @classmethod
     def climb(
@@ -48,7 +48,7 @@ class SamplerLadder:
         """
         ladder = cls(error, floor, claimed, [], [], OrderFit(math.nan, -math.inf, math.inf, ()))
         ladder._run(counts(first, last, 7))
-        while not ladder.decided and last < most and not ladder.errors[-1] <= 4.0 * floor(ladder.counts[-1]):
+        while not ladder.decided and last < most and not ladder.errors[-1] <= 2.0 * floor(ladder.counts[-1]):
             if not math.isfinite(ladder.errors[-1]):
                 break
             first, last = last, min(2 * last, most)
@@ -56,22 +56,20 @@ class SamplerLadder:
         if not ladder.decided:
             ladder._run(counts(ladder.counts[0], ladder.counts[-1], 14))
         if ladder.vague:
-            ladder._run(
-                counts(max(ladder.counts[0], ladder.counts[-1] // 9), ladder.counts[-1], 24), apart=_APART_SCATTERED
-            )
-            fit = fit_scattered(ladder.steps, ladder.errors, ladder.floors)
+            ladder._run(counts(max(ladder.counts[0], ladder.counts[-1] // 9), ladder.counts[-1], 24), apart=_APART_MANY)
+            fit = fit_many(ladder.steps, ladder.errors, ladder.floors, claimed)
             if ladder.vague and fit.found:
-                ladder.fit, ladder.scattered = fit, True
+                ladder.fit, ladder.many = fit, True
         return ladder
 
     def judged(self, name: str, why: str) -> Measurement:
         """The claimed order held against the ladder."""
-        if not self.scattered:
+        if not self.many:
             return judge_order(name, self.steps, self.errors, self.floors, self.claimed, why)[0]
         clear = self.fit.low >= self.claimed
         return Measurement(
             f"order of {name}", self.fit.order, self.claimed, "at_least", "truncation",
-            f"{why}; errors scatter, so over {len(self.fit.used)} rungs with Student's interval",
+            f"{why}; from {len(self.fit.used)} rungs at once, as two neighbours contradict each other",
             interval=self.fit.interval, resolution=None if clear else SPACING,
         )  # fmt: skip
 
