@@ -19,7 +19,8 @@ from si_verify.subject import Subject
 
 # Cells of a ladder's finest grid, by dimension: what a profile can afford.
 _LARGEST = {1: 10_000, 2: 200, 3: 64}
-_EXTENSIONS = 2
+# How often a ladder that has not decided yet goes on, by effort; in the plane twice.
+_EXTENSIONS = (2, 4, 6)
 _EXTENSION = 1.4
 
 
@@ -35,7 +36,7 @@ def measure(ctx: Context) -> Outcome:
         largest = _LARGEST[ctx.problem.dim]
         rungs = [climb_one(ctx, case, n, claims.form) for n in rungs_for(ctx.problem, claims, largest)]
         row, curve = _order(ctx, case.label, rungs, claims.order)
-        for _ in range(_EXTENSIONS):
+        for _ in range(_EXTENSIONS[ctx.effort] if ctx.problem.dim == 1 else 2):
             finer = 8 * round(_EXTENSION * max(rungs[-1].grid.shape) / 8)
             if decided(row) or finer > largest:
                 break

@@ -47,7 +47,8 @@ def observed_order(step: Any, error: Any, floor: Any, claimed: float) -> OrderFi
     # Slopes p + a h at h and at the next rung's r h, r < 1, have their limit at change · r/(1 − r) beyond the last.
     ratio = h[usable[-1]] / h[usable[-2]]
     ahead = change * max(1.0, ratio / (1.0 - ratio))
-    low, high = min(ahead, -abs(change)) - scatter, max(ahead, abs(change)) + scatter
+    # Upwards no further than the claim: what lies beyond decides nothing.
+    low, high = min(ahead, -abs(change)) - scatter, max(min(ahead, claimed - slopes[-1]), abs(change)) + scatter
     return OrderFit(slopes[-1], slopes[-1] + low, slopes[-1] + high, tuple(sorted(used)))
 
 
