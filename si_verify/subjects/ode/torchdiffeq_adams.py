@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import torch
 
-from si_verify.subject import Claims, ExpectedFailure, Subject
+from si_verify.subject import VARIANT, Claims, ExpectedFailure, Subject
 from si_verify.subjects.ode.torchdiffeq_adapter import MODULES, Velocity, load_fixed, odeint
 
 Tensor = torch.Tensor
@@ -53,7 +53,7 @@ def _subject(method: str, load: Callable[[], Callable[..., Tensor]]) -> Subject:
         kind="ode",
         load=load,
         claims=Claims(order=4.0),
-        tags=frozenset({"torchdiffeq", "fixed-step", "multistep"}),
+        tags=frozenset({"torchdiffeq", "fixed-step", "multistep", *((VARIANT,) if method == "fixed_adams" else ())}),
         modules=MODULES,
         dtypes=("float64",) if method == "fixed_adams" else ("float64", "float32"),  # the same class by an older name
         expected_failures=_UNSTABLE if method == "explicit_adams" else (_UNEQUAL,),
