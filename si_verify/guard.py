@@ -123,4 +123,12 @@ def guard(kind: str, implementation: Any) -> Any:
         return guard_density(implementation)
     if kind == "sampler":
         return guard_sampler(implementation)
+    if kind == "likelihood":
+        from si_verify.likelihood.guard import guard_likelihood
+
+        return guard_likelihood(implementation)
+    if kind == "drift":
+        from si_verify.learning.guard import guard_drift
+
+        return guard_drift(implementation)
     return implementation

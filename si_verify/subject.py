@@ -18,8 +18,8 @@ sde         ``solve(drift, diffusion, x0, times, brownian) -> x at times[-1]``;
 sampler     see si_verify/subjects/samplers
 pde         ``solve(problem, times) -> ρ (T, *shape)`` at all times on ``problem.grid`` (si_verify/density/problem.py);
             its claims: si_verify/density/claims.py; log-densities along particles: si_verify/density/particles.py
-drift       see si_verify/subjects/drifts
-likelihood  see si_verify/subjects/likelihood
+drift       learned fields, or an objective they are learned with: si_verify/learning/guard.py
+likelihood  log-density and KL estimators, and the bounds on KL: si_verify/likelihood/estimate.py
 ========== ==================================================================================================
 """
 

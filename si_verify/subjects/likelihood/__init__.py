@@ -1,0 +1,1 @@
+"""Likelihood estimators under test."""
