@@ -1,4 +1,4 @@
-"""Terminal law as a whole: exact CDFs of projections, the law of log ρ(X), and a kernel discrepancy, with pictures."""
+"""Terminal law as a whole: exact CDFs of projections, the law of log ρ(X), kernel, energy and Wasserstein distances."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from si_verify.check import Check, Context
 from si_verify.checks.law_moments import picture
+from si_verify.laws.distances import energy_row, sliced_row
 from si_verify.laws.pictures import pictures
 from si_verify.laws.statistics import Row, density_row, kernel_row, kolmogorov_row, projected_cdf
 from si_verify.laws.terminal_sample import TerminalSample, draw, family_member
@@ -40,14 +41,15 @@ def measure(ctx: Context) -> Outcome:
 
 
 def statistics(ctx: Context, sample: TerminalSample, alpha: float, stream: int) -> list[Row]:
-    """Axes, random directions, log density and kernel at a shared error rate."""
+    """Axes, random directions, log density, kernel, and in the plane and beyond energy and sliced Wasserstein distance,
+    at a shared error rate; on a line the exact CDF says more than either."""
     rng = np.random.default_rng([ctx.seed, 77, stream])
     dim = sample.fine.shape[1]
     lines = [(f"x{i}", axis) for i, axis in enumerate(np.eye(dim)[:8])]
     if dim > 1:
         turns = rng.standard_normal((_PROJECTIONS[ctx.effort], dim))
         lines += [(f"projection {k}", v / np.linalg.norm(v)) for k, v in enumerate(turns)]
-    each = split(alpha, len(lines) + 2)
+    each = split(alpha, len(lines) + (4 if dim > 1 else 2))
     rows = []
     for name, line in lines:
         u, v = (projected_cdf(sample.law, line, x) for x in (sample.fine, sample.coarse))
@@ -55,13 +57,16 @@ def statistics(ctx: Context, sample: TerminalSample, alpha: float, stream: int) 
     exact = np.asarray(sample.law.sample(_EXACT * len(sample.fine), rng))
     rows.append(density_row(sample, exact, each))
     rows.append(kernel_row(sample, each, _KERNEL_ROWS[ctx.effort]))
+    if dim > 1:
+        rows.append(energy_row(sample, each, rng))
+        rows.append(sliced_row(sample, np.array([line for _, line in lines]), each))
     return rows
 
 
 CHECK = Check(
     name="law-distribution",
     claim="Started from ρ at one end of time, the sampler ends distributed as ρ at the other: projections by exact "
-    "CDF, log density, kernel discrepancy (arXiv:2303.08797, Theorems 2.6 to 2.9)",
+    "CDF, log density, kernel, energy and sliced Wasserstein distances (arXiv:2303.08797, Theorems 2.6 to 2.9)",
     quick_dtypes=("float64",),
     kinds=frozenset({"sde", "ode"}),
     measure=measure,

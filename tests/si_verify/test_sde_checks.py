@@ -1,0 +1,149 @@
+"""SDE checks: right schemes pass, seeded wrong ones fail by the measurement that is meant to see them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from analytic import problems
+from si_verify import discovery
+from si_verify.check import Check, Context, Inapplicable
+from si_verify.fields.cached import CachedFields
+from si_verify.gate import Verdict, judge, judge_all
+from si_verify.measurement import Outcome
+from si_verify.orders.extrapolation import judge_expansion, judge_last_below
+from si_verify.orders.rows import sampled_order
+from si_verify.sde.equation import equation
+from si_verify.sde.state_noise import law_keeping, state_noise
+from si_verify.subject import Claims, Subject
+
+F64 = torch.float64
+
+
+def check(name: str) -> Check:
+    return discovery.checks()[name]
+
+
+def measured(name: str, subject: Subject, problem: str, seed: int = 3, profile: str = "quick") -> Outcome:
+    context = Context(subject, problems.get(problem), subject.load(), F64, torch.device("cpu"), seed, 1e-9, profile)
+    return check(name).measure(context)
+
+
+def failures(outcome: Outcome) -> list[str]:
+    return [m.name for m in outcome.measurements if judge(m) is Verdict.FAILED]
+
+
+def subject(name: str) -> Subject:
+    if name.startswith("fault/"):
+        return next(f.subject for f in discovery.faults().values() if f.name == name)
+    if name.startswith("torchsde"):
+        pytest.importorskip("torchsde")
+    return discovery.subjects()[name]
+
+
+@pytest.mark.parametrize("name", ["torch/euler-maruyama", "torch/fields-heun", "torchsde/log-ode"])
+def test_weak_transfer_passes_right_schemes(name: str) -> None:
+    assert judge_all(measured("sde-weak-transfer", subject(name), "1d-bimodal").measurements) is Verdict.PASSED
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("fault/sde-ito-scheme-for-stratonovich", "limit"),
+        ("fault/sde-stratonovich-scheme-for-ito", "limit"),
+        ("fault/sde-milstein-without-dt", "limit"),
+        ("torchsde/milstein-stratonovich-grad-free", "limit"),
+    ],
+)
+def test_weak_transfer_sees_a_wrong_limit(name: str, seen: str) -> None:
+    assert any(row.startswith(seen) for row in failures(measured("sde-weak-transfer", subject(name), "1d-bimodal")))
+
+
+def test_weak_affine_and_strong_pass_heun_and_see_three_per_cent_too_little_noise() -> None:
+    problem = "gaussian-2d-crossed-trigonometric"
+    for name in ("sde-weak-affine", "sde-strong"):
+        assert judge_all(measured(name, subject("torch/stochastic-heun"), problem).measurements) is Verdict.PASSED
+        assert failures(measured(name, subject("fault/sde-noise-too-small"), problem))
+
+
+def test_strong_paths_tells_one_half_from_one() -> None:
+    euler = discovery.subjects()["torch/euler-maruyama"]
+    noise = frozenset({"additive", "diagonal"})
+    modest = Claims(strong_order=1.0, weak_order=1.0, noise=noise, extra={"strong_order": {"diagonal": 0.5}})
+    proud = Claims(strong_order=1.0, weak_order=1.0, noise=noise)
+    for claims, verdict in ((modest, Verdict.PASSED), (proud, Verdict.FAILED)):
+        claimant = Subject("test/euler", "sde", euler.load, claims)
+        outcome = measured("sde-strong-paths", claimant, "gaussian-2d-crossed", profile="standard")
+        assert judge_all(outcome.measurements) is verdict
+        rows = [m for m in outcome.measurements if m.origin != "rounding"]
+        assert all(m.confidence is not None and m.detectable is not None for m in rows)
+    assert failures(outcome) == [r.name for r in outcome.measurements if "diagonal" in r.name]
+
+
+def test_a_solver_that_draws_its_own_noise_is_not_probed() -> None:
+    with pytest.raises(Inapplicable, match="draws its own noise"):
+        measured("sde-weak-affine", subject("fault/sde-own-noise-by-dt"), "gaussian-2d-crossed-trigonometric")
+
+
+def test_sampled_order_covers_the_order_of_noisy_errors() -> None:
+    h = 1.0 / np.array([16, 32, 64, 128, 256])
+    rng = np.random.default_rng(0)
+    for p in (0.5, 1.0, 1.5):
+        errors = h[:, None] ** p * (1.0 + 0.3 * h[:, None]) * np.abs(rng.standard_normal((5, 1000)))
+        fit = sampled_order(h, errors, 0.0, 5.0)
+        assert fit.low < p < fit.high < fit.low + 1.0
+    assert not sampled_order(h, errors, 1.0, 5.0).found
+
+
+def test_terms_in_half_powers_are_told_from_one_another() -> None:
+    """r = c h + h^{3/2} + h² is refused for order 1½ unless c vanishes."""
+    h = np.geomspace(1.0, 1.0 / 6.0, 5)
+    for c, verdict in ((0.0, Verdict.PASSED), (0.5, Verdict.FAILED)):
+        values = (c * h + h**1.5 - 1.2 * h**2 + 0.2 * h**2.5)[:, None]
+        assert judge(judge_last_below("r", h, values, np.zeros(1), 1.0, 1e-12, 1.5)) is verdict
+
+
+@pytest.mark.parametrize("left", [0.0, 0.01])
+def test_expansion_sees_a_limit_next_to_a_large_truncation_error(left: float) -> None:
+    h = np.geomspace(0.05, 0.0125, 4)
+    values = (left + h + 3 * h**2)[:, None]
+    (row,) = judge_expansion("q", h, values, np.zeros(1), 1.0, 1e-12, 1.0)
+    assert judge(row) is (Verdict.FAILED if left else Verdict.PASSED)
+
+
+@pytest.mark.parametrize("structure", ["diagonal", "scalar", "general"])
+def test_the_drift_that_keeps_the_law_is_what_its_definition_says(structure: str) -> None:
+    """D s + ∇·D by automatic differentiation of D = ½ σσᵀ, and half the Itô correction less for Stratonovich."""
+    noise = state_noise(structure, 1.3)
+    x = torch.randn(6, 3, dtype=F64, generator=torch.Generator().manual_seed(5))
+    s = torch.randn(6, 3, dtype=F64, generator=torch.Generator().manual_seed(6))
+
+    def half_square(point: torch.Tensor) -> torch.Tensor:
+        sigma = noise.columns(point[None])[0]
+        return 0.5 * sigma @ sigma.T
+
+    divergence = torch.stack([torch.einsum("ijj->i", torch.func.jacrev(half_square)(p)) for p in x])
+    pulled = torch.stack([half_square(p) @ v for p, v in zip(x, s, strict=True)])
+    torch.testing.assert_close(law_keeping(noise, x, s, False), pulled + divergence)
+    itos = law_keeping(noise, x, s, False) - 0.5 * noise.along(x)
+    torch.testing.assert_close(law_keeping(noise, x, s, True), itos)
+
+
+@pytest.mark.parametrize("problem", ["1d-bimodal", "correlated-mixture-2d", "product-3d"])
+def test_cached_fields_are_the_interpolant_s_own(problem: str) -> None:
+    interpolant = problems.get(problem).interpolant
+    x = 2.0 * torch.randn(40, interpolant.dim, dtype=F64, generator=torch.Generator().manual_seed(2))
+    velocity, score = CachedFields(interpolant)(0.3, x)
+    torch.testing.assert_close(velocity, interpolant.velocity(0.3, x), rtol=1e-11, atol=1e-11)
+    torch.testing.assert_close(score, interpolant.score(0.3, x), rtol=1e-11, atol=1e-11)
+    assert velocity.is_contiguous()
+    assert score.shape == x.shape
+
+
+def test_equation_hands_a_stratonovich_reader_another_drift() -> None:
+    ito = equation(problems.get("1d-bimodal"), "constant", "forward", "diagonal")
+    other = ito.read_as(Claims(interpretation="stratonovich"))
+    x = torch.linspace(-1, 1, 5, dtype=F64)[:, None]
+    assert float((ito.drift(0.4, x) - other.drift(0.4, x)).abs().max()) > 0.01
+    torch.testing.assert_close(ito.diffusion(0.4, x), other.diffusion(0.4, x))
