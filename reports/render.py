@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import bundle, gallery, matrix, summary, wording
+from reports import bundle, gallery, leaderboard, matrix, summary, wording
 from reports.embed import embed_json, results_table
 from reports.machine import machine_facts
 from si_verify.gate import Verdict
@@ -44,6 +44,7 @@ def _environment() -> Environment:
         "spelling": wording.SPELLINGS,
         "V": Verdict,
         "filter_href": matrix.filter_href,
+        "severity": leaderboard.severity,
     }
     return env
 
@@ -83,6 +84,8 @@ def render(records: Sequence[Record]) -> str:
             max_groups=MAX_GROUPS,
             by_reason={v: summary.by_reason(results, v) for v in wording.SPELLINGS},
             matrices=matrix.matrices(results),
+            leaders=leaderboard.leaderboard(results),
+            budgets=leaderboard.BUDGETS,
             sections=pictures.sections,
             dropped=pictures.dropped,
             machine=[machine_facts(r) for r in records],

@@ -66,10 +66,14 @@ def probe_sampler(
     shapes = draws_of(run(2), torch.tensor(np.tile(centre, (2, 1)), dtype=dtype))
     if any(len(s) < 1 or s[0] != 2 for s in shapes):
         raise Inapplicable(f"draws noise of shape {next(s for s in shapes if not s or s[0] != 2)}, not one row per row")
+    if not shapes:
+        raise Inapplicable(
+            "draws no noise by torch: what it draws otherwise cannot be scripted, so only samples judge it"
+        )
     sizes = [int(np.prod(s[1:])) for s in shapes]
     if len(set(sizes)) > 1:
         raise Inapplicable("its draws differ in shape")
-    entries, count = (sizes[0] if sizes else dim), len(shapes)
+    entries, count = sizes[0], len(shapes)
     rows = 1 + dim + count * entries + _TESTS
     if rows > _MOST_ROWS:
         raise Inapplicable(f"{count} draws of {entries} normals are too many to probe one by one")
