@@ -84,7 +84,7 @@ def _varies(subject: Subject, problem: Any) -> bool:
 
 _PROBLEMS = {
     "quick": "",
-    "standard": "1d-bimodal, correlated-2d",
+    "standard": "1d-bimodal, gaussian-1d",
     "full": "order and (1d or 2d)",
 }
 CHECKS = (

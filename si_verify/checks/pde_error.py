@@ -21,7 +21,6 @@ from si_verify.subject import Subject
 _LARGEST = {1: 10_000, 2: 200, 3: 64}
 # How often a ladder that has not decided yet goes on, by effort; in the plane twice.
 _EXTENSIONS = (2, 4, 6)
-_EXTENSION = 1.4
 
 
 def measure(ctx: Context) -> Outcome:
@@ -32,12 +31,12 @@ def measure(ctx: Context) -> Outcome:
     # The plane costs more than it says anew about how much diffusion there is.
     for amount in claims.amounts()[: 1 + ctx.effort if ctx.problem.dim == 1 or ctx.effort == 2 else 1]:
         direction = "forward" if "forward" in claims.directions else "backward"
-        case = density_case(ctx.problem, amount, direction, ctx.device)  # type: ignore[arg-type]
+        case = density_case(ctx.problem, amount, direction, ctx.device, _span(ctx))  # type: ignore[arg-type]
         largest = _LARGEST[ctx.problem.dim]
         rungs = [climb_one(ctx, case, n, claims.form) for n in rungs_for(ctx.problem, claims, largest)]
         row, curve = _order(ctx, case.label, rungs, claims.order)
         for _ in range(_EXTENSIONS[ctx.effort] if ctx.problem.dim == 1 else 2):
-            finer = 8 * round(_EXTENSION * max(rungs[-1].grid.shape) / 8)
+            finer = 2 * max(rungs[-2].grid.shape)
             if decided(row) or finer > largest:
                 break
             rungs.append(climb_one(ctx, case, finer, claims.form))
@@ -50,6 +49,14 @@ def measure(ctx: Context) -> Outcome:
             data.append(curve)
         data += panels(rungs[-1], case.label)
     return Outcome(tuple(measurements), tuple(data))
+
+
+def _span(ctx: Context) -> tuple[float, float]:
+    """All of the problem's times; in the plane a tenth of them, around the middle, unless effort is full."""
+    start, end = ctx.problem.t_span
+    if ctx.problem.dim == 1 or ctx.effort == 2:
+        return start, end
+    return start + 0.45 * (end - start), start + 0.55 * (end - start)
 
 
 def _order(ctx: Context, label: str, rungs: list[Rung], claimed: float) -> tuple[Measurement, Data]:

@@ -59,7 +59,8 @@ def under_resolved(problem: Any, per_width: float) -> int:
 def resolved(problem: Any, claims: DensityClaims, effort: int) -> int:
     """Cells of the coarse one of two grids, a factor two apart, on both of which the scheme should show its order."""
     per = _DENSITY[min(3, max(1, round(claims.order)))]
-    return min({1: 10_000, 2: 80, 3: 24}[problem.dim], 8 * round(_widths(problem) * per[min(1, effort)] / 8))
+    finer = 2 if effort and problem.dim == 1 else min(1, effort)
+    return min({1: 10_000, 2: 80, 3: 24}[problem.dim], 8 * round(_widths(problem) * per[finer] / 8))
 
 
 def rungs_for(problem: Any, claims: DensityClaims, largest: int = 10_000) -> list[int]:

@@ -42,7 +42,7 @@ def density_residual(
     epsilon: float,
     span: tuple[float, float] = (0.0, 1.0),
 ) -> Residual:
-    """Residuals of ``log_density(t, x) -> (N,)`` at points x (N, D) float64, t inside ``span``, by differences in t and x.
+    """Residuals of ``log_density(t, x) -> (N,)`` at x (N, D) float64, t inside ``span``, by differences in t and x.
 
     Fourth order; bounds are the disagreement of two step sizes plus the rounding of the differences. The drift is the
     yardstick's. Raises ValueError for t outside of ``span`` or ε < 0.

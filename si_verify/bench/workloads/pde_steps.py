@@ -161,7 +161,7 @@ def _csr(square: Square) -> Run:
 
 
 def _copy(square: Square) -> Run:
-    """As many bytes as a step must move: ρ and two drifts read, ρ written. Answers what a step would, from elsewhere."""
+    """A copy that moves as many bytes as a step must: ρ and two drifts read, ρ written."""
     import torch
 
     from si_verify.subjects.pde.numba_compiler import take_threads

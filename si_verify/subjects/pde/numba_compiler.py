@@ -26,4 +26,4 @@ def take_threads() -> None:
     """As many threads as torch has: a worker of a run is given its share of the cores."""
     import numba
 
-    numba.set_num_threads(max(1, min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)))
+    numba.set_num_threads(max(1, min(torch.get_num_threads(), vars(numba.config)["NUMBA_NUM_THREADS"])))

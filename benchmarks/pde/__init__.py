@@ -1,0 +1,1 @@
+"""The Fokker–Planck equation against py-pde, fplanck, FiPy and one step against torch, JAX, SciPy and numba."""
