@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from si_verify.api import check_field, check_ode_solver, check_sde_solver, verify_subject
+    from si_verify.api_pde import check_density_solver
+    from si_verify.api_sampler import check_sampler
     from si_verify.pytest_plugin import parametrize_with_checks
     from si_verify.record import Record, read_record
     from si_verify.subject import Claims, ExpectedFailure, Subject, SubjectError, Unavailable
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "check_density_solver": "si_verify.api_pde",
     "check_field": "si_verify.api",
     "check_ode_solver": "si_verify.api",
+    "check_sampler": "si_verify.api_sampler",
     "check_sde_solver": "si_verify.api",
     "verify_subject": "si_verify.api",
     "parametrize_with_checks": "si_verify.pytest_plugin",
@@ -42,8 +46,10 @@ __all__ = [
     "Subject",
     "SubjectError",
     "Unavailable",
+    "check_density_solver",
     "check_field",
     "check_ode_solver",
+    "check_sampler",
     "check_sde_solver",
     "parametrize_with_checks",
     "read_record",

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from si_verify.record import Record
-from si_verify.subject import Claims, Subject
 
 
 def check_density_solver(
@@ -51,9 +50,33 @@ def check_density_solver(
     """
     from si_verify.api import verify_subject
     from si_verify.density.claims import density_claims
+    from si_verify.targets import subject_of
 
     if not callable(solve):
         raise TypeError(f"solve: expected a callable, got {type(solve).__name__}")
+    claims = density_solver_claims(
+        order, form=form, orders=orders, equations=equations, directions=directions, conservative=conservative,
+        positive=positive, steady=steady, walls=walls, dims=dims,
+    )  # fmt: skip
+    subject = subject_of(name or getattr(solve, "__qualname__", type(solve).__name__), "pde", lambda: solve, claims)
+    density_claims(subject)
+    return verify_subject(subject, **options)
+
+
+def density_solver_claims(
+    order: float = 1.0,
+    *,
+    form: str = "averages",
+    orders: dict[str, float] | None = None,
+    equations: tuple[str, ...] = ("transport", "fokker-planck"),
+    directions: tuple[str, ...] = ("forward", "backward"),
+    conservative: bool = False,
+    positive: bool = False,
+    steady: str = "",
+    walls: str = "",
+    dims: tuple[int, ...] = (1, 2, 3),
+) -> dict[str, Any]:
+    """What ``subject_of`` needs to know of a density solver, checked. ValueError names the argument."""
     for argument, value, known in (
         ("form", (form,), ("averages", "points")),
         ("equations", equations, ("transport", "fokker-planck")),
@@ -67,7 +90,4 @@ def check_density_solver(
         "form": form, "orders": orders or {}, "equations": equations, "directions": directions, "walls": walls,
         "conservative": conservative, "positive": positive, "steady": steady, "dims": tuple(dims),
     }  # fmt: skip
-    title = name or getattr(solve, "__qualname__", type(solve).__name__)
-    subject = Subject(title, "pde", lambda: solve, Claims(order=order, extra=extra), frozenset({"user"}))
-    density_claims(subject)
-    return verify_subject(subject, **options)
+    return {"order": order, "extra": extra}

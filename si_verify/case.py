@@ -7,6 +7,23 @@ import shlex
 from dataclasses import dataclass, field
 from typing import Any
 
+# Claims with an option of their own on the command line; any other is stated by --claim.
+OPTIONS = frozenset(
+    {
+        "order",
+        "weak_order",
+        "strong_order",
+        "adaptive",
+        "evaluations_per_step",
+        "interpretation",
+        "noise",
+        "quantity",
+        "prediction",
+        "clock",
+        "problem",
+    }
+)
+
 
 @dataclass(frozen=True)
 class Target:
@@ -21,7 +38,11 @@ class Target:
         words: list[str] = []
         for name, value in self.claims:
             flag = "--" + name.replace("_", "-")
-            words += [flag] if value is True else [flag, str(value)]
+            if name not in OPTIONS:
+                text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+                words += ["--claim", f"{name}={text}"]
+            else:
+                words += [flag] if value is True else [flag, str(value)]
         return words
 
 

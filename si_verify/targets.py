@@ -113,4 +113,46 @@ def subject_of(name: str, kind: str, load: Callable[[], Any], claims: dict[str, 
 @cache
 def load_target(target: Target) -> Subject:
     """The Subject of a command-line target; its module is imported when it is loaded, not before."""
-    return subject_of(target.spec, target.kind, lambda: load_object(target.spec), dict(target.claims))
+    try:
+        claims = _stated(target.kind, dict(target.claims))
+        return subject_of(target.spec, target.kind, lambda: load_object(target.spec), claims)
+    except (TypeError, ValueError) as error:
+        raise TargetError(f"claims of kind {target.kind}: {error}") from error
+
+
+_SEVERAL = ("equations", "directions", "dims")  # of a density solver: one or more
+
+
+def _stated(kind: str, claims: dict[str, Any]) -> dict[str, Any]:
+    """Claims as a command line states them, in the form that ``subject_of`` takes."""
+    problem = {"problem": claims.pop("problem")} if "problem" in claims else {}
+    if kind == "sampler":
+        from si_verify.api_sampler import sampler_claims
+
+        return sampler_claims(**claims) | problem
+    if kind == "pde":
+        from si_verify.api_pde import density_solver_claims
+
+        several = {key: (claims[key],) for key in _SEVERAL if not isinstance(claims.get(key, ()), tuple)}
+        return density_solver_claims(**claims | several) | problem
+    return claims | problem
+
+
+def parse_claim(text: str) -> tuple[str, Any]:
+    """``key=value`` with numbers, true, false and comma lists read as such. Raises TargetError."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise TargetError(f"--claim: expected KEY=VALUE, got {text!r}")
+    parts = [_value(part.strip()) for part in value.split(",")]
+    return key.strip().replace("-", "_"), tuple(parts) if len(parts) > 1 else parts[0]
+
+
+def _value(text: str) -> Any:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text

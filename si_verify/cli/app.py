@@ -68,31 +68,38 @@ def _overrides(
 def check_command(
     kind: Annotated[TargetKind, typer.Argument(help="What the target is.")],
     target: Annotated[str, typer.Argument(help="module:object or path/to/file.py:object", metavar="TARGET")],
-    order: Annotated[float | None, typer.Option(help="Claimed order (ode).")] = None,
-    weak_order: Annotated[float | None, typer.Option(help="Claimed weak order (sde).")] = None,
+    order: Annotated[float | None, typer.Option(help="Claimed order (ode, sampler, pde).")] = None,
+    weak_order: Annotated[float | None, typer.Option(help="Claimed weak order (sde, sampler).")] = None,
     strong_order: Annotated[float | None, typer.Option(help="Claimed strong order (sde).")] = None,
     adaptive: Annotated[bool, typer.Option("--adaptive", help="Chooses its own steps by rtol and atol.")] = False,
     evaluations_per_step: Annotated[int | None, typer.Option(help="Claimed evaluations a step.")] = None,
     interpretation: Annotated[str | None, typer.Option(help="ito or stratonovich (sde).")] = None,
     noise: Annotated[str | None, typer.Option(help="additive, scalar, diagonal, general (sde; commas).")] = None,
     quantity: Annotated[str | None, typer.Option(help="velocity, score or log_density (field).")] = None,
+    prediction: Annotated[str | None, typer.Option(help="noise, data, velocity or score (sampler).")] = None,
+    clock: Annotated[str | None, typer.Option(help="sigma, flow, flow-noise, vp, vp-1000 or cosine (sampler).")] = None,
+    claim: Annotated[
+        list[str] | None,
+        typer.Option("--claim", metavar="KEY=VALUE", help="Any other claim of the kind's check_ function."),
+    ] = None,
     problem: Annotated[str | None, typer.Option(help="The problem, or an expression over problems.")] = None,
     profile: ProfileOption = None, device: DeviceOption = None, dtype: DtypeOption = None, seed: SeedOption = None,
     select: SelectOption = None, jobs: JobsOption = None, timeout: TimeoutOption = None, resume: ResumeOption = False,
     output: OutputOption = None, json: JsonOption = False, github_summary: GithubOption = False,
     strict: StrictOption = None,
 ) -> None:  # fmt: skip
-    """Verify your own implementation: a field, an ODE solver or an SDE solver."""
+    """Verify your own implementation: a field, a solver of ODEs, SDEs or densities, or a sampler."""
     from si_verify.case import Target
     from si_verify.cli.session import Flags, verify
     from si_verify.config import load_config
-    from si_verify.targets import load_target, validate_spec
+    from si_verify.targets import load_target, parse_claim, validate_spec
 
     validate_spec(target)
     claims = {
         "order": order, "weak_order": weak_order, "strong_order": strong_order, "adaptive": adaptive or None,
         "evaluations_per_step": evaluations_per_step, "interpretation": interpretation, "noise": noise,
-        "quantity": quantity, "problem": problem,
+        "quantity": quantity, "prediction": prediction, "clock": clock, "problem": problem,
+        **dict(map(parse_claim, claim or ())),
     }  # fmt: skip
     given = Target(kind.value, target, tuple((k, v) for k, v in claims.items() if v is not None))
     subject = load_target(given)

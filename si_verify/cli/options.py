@@ -25,6 +25,8 @@ class TargetKind(StrEnum):
     field = "field"
     ode = "ode"
     sde = "sde"
+    sampler = "sampler"
+    pde = "pde"
 
 
 class What(StrEnum):

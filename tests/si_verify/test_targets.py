@@ -6,7 +6,15 @@ import pytest
 
 from si_verify.case import Target
 from si_verify.subject import SubjectError
-from si_verify.targets import TargetError, field_builder, load_object, load_target, subject_of, validate_spec
+from si_verify.targets import (
+    TargetError,
+    field_builder,
+    load_object,
+    load_target,
+    parse_claim,
+    subject_of,
+    validate_spec,
+)
 
 
 @pytest.mark.parametrize("spec", ["nothing", ":f", "module:", "no/such/file.py:f"])
@@ -48,3 +56,39 @@ def test_an_unknown_claim_is_named():
 def test_reproduction_states_every_claim_again():
     target = Target("sde", "my file.py:solve", (("weak_order", 1.0), ("adaptive", True)))
     assert target.options() == ["--weak-order", "1.0", "--adaptive"]
+
+
+@pytest.mark.parametrize(
+    ("text", "claim"),
+    [
+        ("conservative=true", ("conservative", True)),
+        ("dims=1,2", ("dims", (1, 2))),
+        ("jump-from=0.02", ("jump_from", 0.02)),
+        ("form=points", ("form", "points")),
+    ],
+)
+def test_a_claim_is_read_and_its_reproduction_line_reads_back_the_same(text, claim):
+    assert parse_claim(text) == claim
+    words = Target("pde", "m:f", (claim,)).options()
+    assert words[0] == "--claim"
+    assert parse_claim(words[1]) == claim
+
+
+@pytest.mark.parametrize("text", ["conservative", "=1"])
+def test_a_claim_without_key_or_value_is_a_usage_error(text):
+    with pytest.raises(TargetError, match="KEY=VALUE"):
+        parse_claim(text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "claims", "message"),
+    [
+        ("sampler", (("prediction", "dat"),), "prediction"),
+        ("sampler", (("colour", "red"),), "colour"),
+        ("pde", (("form", "wavelets"),), "form"),
+        ("ode", (("prediction", "data"),), "prediction"),
+    ],
+)
+def test_a_claim_that_cannot_be_meant_names_itself(kind, claims, message):
+    with pytest.raises(TargetError, match=message):
+        load_target(Target(kind, "m:f", claims))
