@@ -19,7 +19,7 @@ _SHIPPED = {
 }
 _DPM = "Lu et al., arXiv:2206.00927, theorem 3.2: DPM-Solver-k, order k"
 _DPMPP = "Lu et al., arXiv:2211.01095: DPM-Solver++(kM) and (kS), order k"
-_SDE = "Lu et al., arXiv:2211.01095, and the scheduler's solver_order: SDE-DPM-Solver++ of order k"
+_SDE = "Lu et al., arXiv:2211.01095, and the scheduler's solver_order; of the noise no more than order two is said"
 _DEIS = "Zhang and Chen, arXiv:2204.13902: tAB-DEIS, order = solver_order"
 _UNIPC = "Zhao et al., arXiv:2302.04867, theorem 3.1, and its docstring: effective order solver_order + 1"
 _SA = "Xue et al., arXiv:2309.05019, theorem 5.1: order of the predictor without noise"
@@ -36,14 +36,14 @@ def _multi(name: str, order: int, **more: Any) -> Spec:
 def _single(name: str, order: int, kind: str) -> Spec:
     config = {**smooth(), "solver_order": order, "algorithm_type": kind, "final_sigmas_type": "sigma_min"}
     counts = _TWOS if order == 2 else _THREES
-    claim: dict[str, Any] = {"weak_order": order} if kind.startswith("sde") else {"order": order}
+    claim: dict[str, Any] = {"weak_order": min(order, 2)} if kind.startswith("sde") else {"order": order}
     source = {"dpmsolver": _DPM, "dpmsolver++": _DPMPP}.get(kind, _SDE)
     return Spec(name, _SINGLE, log_snr, config, source, step_counts=counts, **claim)
 
 
 def _sde(name: str, order: int, kind: str) -> Spec:
     config = {**_TO_MIN, "solver_order": order, "algorithm_type": kind}
-    return Spec(name, _MULTI, log_snr, config, _SDE, weak_order=order, step_counts=STRIDES)
+    return Spec(name, _MULTI, log_snr, config, _SDE, weak_order=min(order, 2), step_counts=STRIDES)
 
 
 def _unipc(name: str, order: int, **more: Any) -> Spec:

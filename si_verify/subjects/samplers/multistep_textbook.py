@@ -71,7 +71,7 @@ def _heavy_ball(model: Any, x: Tensor, steps: int, beta: float, new: float) -> T
 
 
 def heavy_ball_1(model: Any, x: Tensor, steps: int, generator: Gen) -> Tensor:
-    """GHVB of order 1, β = 0.8 (Wizadwongsa and Suwajanakorn, arXiv:2307.11118): v' = (1 − β) v + β f, x' = x + h v'."""
+    """GHVB of order 1, β = 0.8 (Wizadwongsa and Suwajanakorn, arXiv:2307.11118): v' = (1 − β) v + β f, x' = x + h v'"""
     return _heavy_ball(model, x, steps, 0.8, 1.0)
 
 
