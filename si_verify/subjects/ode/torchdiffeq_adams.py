@@ -43,7 +43,7 @@ _UNSTABLE = tuple(
         "docs/findings.md#torchdiffeq-explicit_adams-unstable-by-default",
         strict=False,
     )
-    for check in ("ode-order*", "law-*")
+    for check in ("ode-order*", "law-*", "ode-work-precision")
 )
 
 
