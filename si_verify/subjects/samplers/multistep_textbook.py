@@ -43,7 +43,9 @@ def exponential_integrator_3(model: Any, x: Tensor, steps: int, generator: Gen) 
     """DEIS of order 3 (Zhang and Chen, arXiv:2204.13902, equation 15): at a = 1 the exponential is gone and
     x' = x + Σ_j (∫ ℓ_j dσ) ε_j with Lagrange's basis on the last three levels; two Heun steps to begin with.
     """
-    levels, nodes, past = karras(steps), [], []
+    levels = karras(steps)
+    nodes: list[float] = []
+    past: list[Tensor] = []
     for i, (now, then) in enumerate(itertools.pairwise(levels)):
         nodes, past = [now, *nodes[:2]], [_slope(model, x, now), *past[:2]]
         if i < 2:
