@@ -33,6 +33,9 @@ app = typer.Typer(
     help="Verify flows, diffusions and their solvers against closed forms.",
 )
 
+baseline_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Records that were accepted as right.")
+app.add_typer(baseline_app, name="baseline")
+
 
 def _exit(code: int) -> None:
     raise typer.Exit(int(code))
@@ -141,14 +144,21 @@ def report_command(
 @app.command("selftest")
 def selftest_command(
     seeds: Annotated[int, typer.Option(min=0, help="Seeds over which right subjects must raise no alarm.")] = 1,
+    gate: Annotated[bool, typer.Option("--gate", help="Prove the gate instead: planted losses must go red.")] = False,
+    repeat: Annotated[int, typer.Option(min=0, help="How often the gate judges an unchanged tree (--gate).")] = 10,
     profile: ProfileOption = None, seed: SeedOption = None, select: SelectOption = None, jobs: JobsOption = None,
     timeout: TimeoutOption = None, output: OutputOption = None, json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Run the seeded faults: kill rate, and false alarms on the right implementations."""
-    from si_verify.cli.selftest import selftest
     from si_verify.config import load_config
 
     config = load_config(overrides=_overrides(profile, "cpu", None, seed, select, jobs, timeout, output, None))
+    if gate:
+        from si_verify.cli.gate_selftest import selftest_gate
+
+        _exit(selftest_gate(config, repeat, json))
+    from si_verify.cli.selftest import selftest
+
     _exit(selftest(config, seeds, json))
 
 
@@ -163,6 +173,65 @@ def bench_command(
 
     config = load_config(overrides=_overrides(profile, device, dtype, seed, select, None, None, output, strict))
     _exit(run_bench(config, json))
+
+
+@app.command("gate")
+def gate_command(
+    record: Annotated[Path | None, typer.Argument(help="record.jsonl, or the folder that holds it.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="The record to judge by; default: the accepted one.")] = None,
+    against: Annotated[str | None, typer.Option(metavar="GITREV", help="Build this revision and race it.")] = None,
+    baselines: Annotated[Path, typer.Option(help="Folder of accepted baselines.")] = Path("si-verify-baselines"),
+    workload: Annotated[
+        list[str] | None, typer.Option(metavar="TARGET", help="module:OBJECT or file.py:OBJECT to time (--against).")
+    ] = None,
+    accuracy: Annotated[bool, typer.Option("--accuracy/--no-accuracy", help="Compare errors too (--against).")] = True,
+    build_isolation: Annotated[
+        bool, typer.Option("--build-isolation/--no-build-isolation", help="As for pip (--against).")
+    ] = True,
+    profile: ProfileOption = None, device: DeviceOption = None, dtype: DtypeOption = None, seed: SeedOption = None,
+    select: SelectOption = None, jobs: JobsOption = None, timeout: TimeoutOption = None, output: OutputOption = None,
+    json: JsonOption = False, github_summary: GithubOption = False, strict: StrictOption = None,
+) -> None:  # fmt: skip
+    """Judge a record against a baseline, or this tree against a git revision: anything wrong, lost or slower?"""
+    from si_verify.cli.gate import Output, gate_against, gate_record
+    from si_verify.config import ConfigError, load_config
+
+    config = load_config(overrides=_overrides(profile, device, dtype, seed, select, jobs, timeout, output, strict))
+    shown = Output(json, github_summary, config.strict)
+    if (record is None) == (against is None):
+        raise ConfigError("gate: expected either a RECORD or --against GITREV")
+    if record is not None:
+        _exit(gate_record(record, baseline, baselines, shown))
+    elif baseline is not None:
+        raise ConfigError("gate: --baseline goes with a RECORD, not with --against")
+    else:
+        _exit(gate_against(str(against), config, shown, workload or [], accuracy, build_isolation))
+
+
+@baseline_app.command("accept")
+def accept_command(
+    record: Annotated[Path, typer.Argument(help="record.jsonl, or the folder that holds it.")],
+    why: Annotated[str, typer.Option(help="Why this is right; kept with the baseline.")],
+    who: Annotated[str, typer.Option(help="Who says so; default: git's user.name.")] = "",
+    baselines: Annotated[Path, typer.Option(help="Folder of accepted baselines.")] = Path("si-verify-baselines"),
+    json: JsonOption = False,
+) -> None:
+    """Make a record the baseline of its device, driver, versions and settings."""
+    from si_verify.cli.gate import accept_baseline
+
+    _exit(accept_baseline(record, baselines, why, who, json))
+
+
+@app.command("compare")
+def compare_command(
+    records: Annotated[list[Path], typer.Argument(help="Records, or the folders that hold them.", metavar="RECORD...")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder, or an .html file.")] = Path("si-verify-out"),
+    json: JsonOption = False,
+) -> None:
+    """One HTML page and one table over records of several devices, versions or commits."""
+    from si_verify.cli.compare import compare
+
+    _exit(compare(records, output, json))
 
 
 @app.command("doctor")
