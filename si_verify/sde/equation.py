@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -26,6 +26,14 @@ from si_verify.subject import Claims
 Epsilon = Callable[[float], float]
 
 
+class Fields(Protocol):
+    """(velocity, score) of an interpolant at (t, x)."""
+
+    @property
+    def interpolant(self) -> Any: ...
+    def __call__(self, t: float | torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Equation:
     """One member of the family: which ε(t), which way in time, which noise.
@@ -33,7 +41,7 @@ class Equation:
     epsilon is a function of t, ≥ 0; direction "forward" or "backward"; noise None means √(2ε) I.
     """
 
-    fields: CachedFields
+    fields: Fields
     epsilon: Epsilon
     direction: str
     label: str
