@@ -51,8 +51,29 @@ def _beside() -> dict[str, Any]:
     plain = alt.Axis(title=None, grid=False, tickCount=4)
     x = alt.X("x0:Q", scale=alt.Scale(nice=False, zero=False, padding=0), axis=plain)
     y = alt.Y("y0:Q", scale=alt.Scale(nice=False, zero=False, padding=0), axis=plain)
-    rows = (
+    cells = (
         alt.Chart(MAIN)
+        .transform_filter("datum.part != 'error' && datum.share > 0.004")
+        .mark_rect(style="cell")
+        .encode(x=x, x2="x1:Q", y=y, y2="y1:Q", color=alt.Color("share:Q", legend=None, scale=alt.Scale(domain=[0, 1])))
+    )
+    signed = alt.Color(
+        "share:Q", legend=None, scale=alt.Scale(domain=[-1, 0, 1], range=["#2f6fb5", "#e8e8e8", "#c2412d"])
+    )
+    errors = (
+        alt.Chart(MAIN)
+        .transform_filter("datum.part == 'error' && abs(datum.share) > 0.02")
+        .mark_rect(style="cell")
+        .encode(x=x, x2="x1:Q", y=y, y2="y1:Q", color=signed)
+    )
+    size = [alt.param(name="dx", value=0.1), alt.param(name="dy", value=0.1)]
+    label = alt.Header(title=None, labelAnchor="start")
+    order = alt.EncodingSortField(field="order", op="min")
+    panels = (
+        alt.layer(cells, errors)
+        .resolve_scale(color="independent")
+        .facet(facet=alt.Facet("panel:N", header=label, sort=order), columns=3)
+        # Before the facets are made, which need their field.
         .transform_filter("datum.exact >= 0 && isValid(datum.computed)")
         .transform_calculate(error="datum.computed - datum.exact", size="abs(datum.computed - datum.exact)")
         .transform_joinaggregate(top="max(exact)", worst="max(size)", groupby=["t"])
@@ -66,27 +87,6 @@ def _beside() -> dict[str, Any]:
             y0="datum.y - dy / 2",
             y1="datum.y + dy / 2",
         )
-    )
-    cells = (
-        rows.transform_filter("datum.part != 'error' && datum.share > 0.004")
-        .mark_rect(style="cell")
-        .encode(x=x, x2="x1:Q", y=y, y2="y1:Q", color=alt.Color("share:Q", legend=None, scale=alt.Scale(domain=[0, 1])))
-    )
-    signed = alt.Color(
-        "share:Q", legend=None, scale=alt.Scale(domain=[-1, 0, 1], range=["#2f6fb5", "#e8e8e8", "#c2412d"])
-    )
-    errors = (
-        rows.transform_filter("datum.part == 'error' && abs(datum.share) > 0.02")
-        .mark_rect(style="cell")
-        .encode(x=x, x2="x1:Q", y=y, y2="y1:Q", color=signed)
-    )
-    size = [alt.param(name="dx", value=0.1), alt.param(name="dy", value=0.1)]
-    label = alt.Header(title=None, labelAnchor="start")
-    order = alt.EncodingSortField(field="order", op="min")
-    panels = (
-        alt.layer(cells, errors)
-        .resolve_scale(color="independent")
-        .facet(facet=alt.Facet("panel:N", header=label, sort=order), columns=3)
         .add_params(*size)
     )
     return specification(panels)
