@@ -70,8 +70,8 @@ def margin(m: Measurement) -> float:
     if m.bound is None:
         return math.nan
     over, under = (m.value, m.bound) if m.relation == "at_most" else (m.bound, m.value)
-    if under == 0:
-        return 0.0 if over <= 0 else math.inf
+    if under <= 0:
+        return 0.0 if over <= under else math.inf
     return over / under
 
 

@@ -89,3 +89,17 @@ def test_exit_codes_are_those_of_the_interface(verdicts, strict, expected):
 def test_columns_of_unequal_length_are_refused():
     with pytest.raises(ValueError, match="columns"):
         Data("convergence", "t", {"a": [1], "b": [1, 2]})
+
+
+@pytest.mark.parametrize(
+    ("value", "bound", "relation", "expected"),
+    [
+        (2.0, 1.0, "at_most", 2.0),
+        (0.5, 2.0, "at_least", 4.0),
+        (-3.0, 2.0, "at_least", math.inf),  # an order below zero: no ratio says how far outside
+        (0.0, 0.0, "at_most", 0.0),
+        (1e-30, 0.0, "at_most", math.inf),
+    ],
+)
+def test_a_margin_above_one_is_outside_and_never_negative(value, bound, relation, expected):
+    assert margin(Measurement("m", value, bound, relation)) == expected
