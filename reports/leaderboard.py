@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reports.figures.columns import real
 from reports.summary import counts
 from reports.wording import SPELLINGS, number
 from si_verify.gate import Verdict
-from si_verify.record import MeasurementRow, Result
+from si_verify.record import Result
 
 BUDGETS = (5, 10, 20, 50, 100)
 _ORDER = ("sampler-order", "sampler-weak-order")
-_WORK = "sampler-work-precision"
+_WORK, _KIND = "sampler-work-precision", "work-precision"
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,10 @@ class Shown:
 
 @dataclass(frozen=True)
 class Row:
-    """One sampler. ``verdict`` is the worst of its results; ``reason`` and ``link`` are that result's."""
+    """One sampler. ``verdict`` is the worst of its results; ``reason`` and ``link`` are that result's.
+
+    detail: the whole reason; ``reason`` is without the numbers that an expected failure carries in brackets.
+    """
 
     subject: str
     claimed: Shown
@@ -34,6 +39,7 @@ class Row:
     errors: tuple[Shown, ...]
     verdict: Verdict
     reason: str
+    detail: str
     link: str
     version: str
 
@@ -58,9 +64,10 @@ def _row(subject: str, results: list[Result]) -> Row:
         subject=subject,
         claimed=_claimed(results[0]),
         observed=_observed(results),
-        errors=tuple(_error(results, budget) for budget in BUDGETS),
+        errors=_errors(results),
         verdict=worst,
-        reason=first.reason if worst is not Verdict.PASSED else "",
+        reason=first.reason.partition(" [")[0] if worst is Verdict.EXPECTED_FAILURE else first.reason,
+        detail=first.reason,
         link=first.link,
         version=_version(results),
     )
@@ -89,14 +96,18 @@ def _observed(results: list[Result]) -> Shown:
     return Shown(f"{least.value:.2f} ({low:.2f} to {high:.2f})".replace("-", "−"), least.value)
 
 
-def _error(results: list[Result], budget: int) -> Shown:
-    """The Wasserstein distance of the answer's law from the exact one at a budget, over the law's spread."""
-    found = [m for r in results if r.check == _WORK for m in r.measurements if _is_error(m, budget)]
-    return Shown(number(found[0].value, 2), found[0].value) if found else _NOTHING
-
-
-def _is_error(m: MeasurementRow, budget: int) -> bool:
-    return m.name == f"Wasserstein error at {budget} evaluations"
+def _errors(results: list[Result]) -> tuple[Shown, ...]:
+    """The Wasserstein error of the run that makes most of each budget; none where it would be the budget's before."""
+    data = next((d for r in results if r.check == _WORK for d in r.data if d.kind == _KIND), None)
+    rows: list[tuple[float, float]] = []
+    if data is not None:
+        pairs = zip(data.columns.get("nfe", ()), data.columns.get("error_w2", ()), strict=False)
+        rows = [(n, e) for n, e in ((real(n), real(e)) for n, e in pairs) if n is not None and e is not None]
+    shown = []
+    for before, budget in itertools.pairwise((0, *BUDGETS)):
+        within = [(n, e) for n, e in rows if before < n <= budget]
+        shown.append(Shown(number(max(within)[1], 2), max(within)[1]) if within else _NOTHING)
+    return tuple(shown)
 
 
 def _version(results: list[Result]) -> str:
