@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json as json_module
 import time
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import psutil
 from rich.console import Console
@@ -22,6 +24,9 @@ def selftest_gate(config: Config, repeat: int, json: bool) -> int:
     patience = PATIENCE[config.profile]
     started = time.perf_counter()
     load = psutil.getloadavg()[0]
+    folder = Path(config.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    log = (folder / "gate-selftest.jsonl").open("w", encoding="utf-8")
     loss = judge_loss(config.seed, LOSS)
     slow = [judge_probe(config.seed, SLOWDOWN, patience)]
     seen: Counter[str] = Counter()
@@ -31,8 +36,12 @@ def selftest_gate(config: Config, repeat: int, json: bool) -> int:
         changes = [*judge_loss(config.seed + index, 0.0), judge_probe(config.seed + 1000 * (index + 1), 0.0, patience)]
         seen[changes[-1].kind.value] += 1
         alarms += [c for c in changes if c.kind in RED]
+        row = {"unchanged": index, "load": psutil.getloadavg()[0], **dataclasses.asdict(changes[-1])}
+        log.write(json_module.dumps(row) + "\n")
+        log.flush()
         if errors.is_terminal:
             errors.print(f"unchanged {index + 1}/{repeat}: {changes[-1].kind} {changes[-1].why}", markup=False)
+    log.close()
     found = {
         "slowdown planted": SLOWDOWN,
         "slowdown seen": _red(slow),

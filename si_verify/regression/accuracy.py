@@ -7,6 +7,7 @@ bound of its own would notice. A number that rounding could move by as much is l
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -67,11 +68,19 @@ def _judged(base: Result | None, head: Result) -> list[Change]:
     if head.verdict is Verdict.INCONCLUSIVE and base.verdict is Verdict.PASSED:
         return one(Kind.AMBIGUOUS, f"passed in the baseline, now {head.reason}")
     changes = [c for c in _numbers_changed(base, head) if c.kind is not Kind.SAME]
-    worse = [c for c in changes if c.kind is not Kind.BETTER]
-    compared = len(_shared(base, head))
     if changes:
-        return worse or changes[:1]
+        return [_worst([c for c in changes if c.kind is not Kind.BETTER] or changes)]
+    compared = len(_shared(base, head))
     return [Change(Kind.SAME, head.id, why=f"{compared} noise-free numbers within {MARGIN:.0%}", count=compared)]
+
+
+def _worst(changes: list[Change]) -> Change:
+    """The largest of a case's changes stands for all of them."""
+    first = max(
+        changes, key=lambda c: (c.kind is Kind.LOST, abs(math.log(c.ratio)) if 0 < c.ratio < math.inf else 1e300)
+    )
+    more = f", and {len(changes) - 1} more numbers of this case" if len(changes) > 1 else ""
+    return dataclasses.replace(first, why=first.why + more, count=len(changes))
 
 
 def _shared(base: Result, head: Result) -> dict[str, tuple[_Number, _Number]]:
@@ -136,7 +145,8 @@ def _of_convergence(data: DataRow) -> Iterator[tuple[str, _Number]]:
     sampled = data.columns.get("error_low", [None] * len(errors))
     if not isinstance(floor, (int, float)):
         return
-    label = " ".join(str(part) for part in (data.title, data.meta.get("label", "")) if part)
+    label = str(data.meta.get("label", ""))
+    label = data.title if label in data.title else f"{data.title}, {label}"
     for index, (error, low) in enumerate(zip(errors, sampled, strict=False)):
         if error is not None and low is None:
             rung = steps[index] if index < len(steps) else index

@@ -22,12 +22,12 @@ from si_verify.record import Record
 from si_verify.regression.change import Change
 from si_verify.regression.judge import judge_records
 from si_verify.regression.sides import Tree
-from si_verify.regression.speed import Sides, Task, judge_speed
+from si_verify.regression.speed import PROMISED, Sides, Task, judge_speed
 from si_verify.run import run
 from si_verify.subject import Subject
 
-SLOWDOWN, LOSS = 0.10, 0.03
-SUBJECT, SELECT = "torch/rk4", "check=ode-order and problem=gaussian-1d and dtype=float64"
+SLOWDOWN, LOSS = PROMISED, 0.03
+SUBJECT, SELECT = "torch/rk4", "check=ode-order and problem=correlated-2d and dtype=float64"
 _PROBE = Task("si_verify.regression.probe:WORKLOAD", "gate-probe", "float64")
 
 
@@ -55,6 +55,8 @@ def accuracy_record(seed: int, loss: float = 0.0) -> Record:
     overlay: Mapping[str, Subject] = {SUBJECT: lossy(subject, loss) if loss else subject}
     settings = Settings(seed=seed, select=SELECT)
     cases = plan([subject], discovery.checks().values(), problems.all(), settings)
+    if not cases:
+        raise LookupError(f"the planted loss has no case: {SELECT} selects nothing for {SUBJECT}")
     return run(cases, settings, InlineExecutor(overlay))
 
 

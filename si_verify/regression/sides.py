@@ -30,18 +30,14 @@ class SideError(RecordError):
 
 @dataclass(frozen=True)
 class Tree:
-    """A revision ready to import: ``path`` comes first on PYTHONPATH; None is what runs this process."""
+    """A revision ready to import: ``path`` comes first on PYTHONPATH, then all that this process imports from."""
 
     name: str
     path: Path | None = None
 
     def environment(self) -> dict[str, str]:
-        env = dict(os.environ)
-        if self.path is not None:
-            env["PYTHONPATH"] = str(self.path)
-        else:
-            env["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
-        return env
+        first = [] if self.path is None else [str(self.path)]
+        return dict(os.environ) | {"PYTHONPATH": os.pathsep.join([*first, *(p for p in sys.path if p)])}
 
 
 def _run(*words: str, cwd: Path | None = None) -> str:

@@ -21,6 +21,7 @@ from si_verify.regression.change import Change, Kind
 from si_verify.regression.sides import SideProcess, Tree
 
 PRACTICAL = 0.03
+PROMISED = 0.10  # what the gate sees if it is there: 'same' rules out a change of this size, or it is not said
 PATIENCE = {
     "quick": Patience(seconds=5.0, width=0.005, least=40),
     "standard": Patience(seconds=20.0, width=0.003, least=60),
@@ -70,7 +71,8 @@ class Race:
             return Kind.SLOWER
         if high < 1 and max(values) < 1 / over:
             return Kind.FASTER
-        return Kind.SAME if high <= over and low >= 1 / over else Kind.AMBIGUOUS
+        blind = 1 + PROMISED
+        return Kind.SAME if high < blind and low > 1 / blind and over < blind else Kind.AMBIGUOUS
 
 
 @dataclass(frozen=True)
