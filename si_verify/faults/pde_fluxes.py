@@ -169,11 +169,11 @@ FAULTS = (
     fault("flux-sign", by_flux(_flux_sign), ("pde-error",), "The drift enters the flux with the wrong sign."),
     fault("downwind", by_flux(_downwind), ("pde-undiffused-drift",), "The upwind side is that of −b.", order=1.0),
     fault(
-        "halved-diffusion", by_flux(_halved), ("pde-error", "pde-epsilon-independence", "pde-steady-state"),
+        "halved-diffusion", by_flux(_halved), ("pde-error", "pde-steady-state"),
         "½ε for ε: √(2ε) dW was read as a diffusion coefficient of ε/2·2. Mass, sign and transport are all right.",
     ),
     fault(
-        "doubled-diffusion", by_flux(_doubled), ("pde-error", "pde-epsilon-independence"),
+        "doubled-diffusion", by_flux(_doubled), ("pde-error", "pde-steady-state"),
         "2ε for ε: the squared noise √(2ε) taken as the coefficient of the Laplacian.",
         "willisma/SiT#14",
     ),

@@ -159,7 +159,7 @@ FAULTS = (
         "lie-splitting", _lie, ("pde-error",), "Lie splitting under the claim of Strang's order.", dims=(1,), walls="",
     ),
     fault(
-        "strang-full-halves", _full_halves, ("pde-error", "pde-epsilon-independence"),
+        "strang-full-halves", _full_halves, ("pde-error",),
         "Both half steps of the diffusion are whole ones: twice the diffusion.", walls="",
     ),
 )  # fmt: skip

@@ -12,12 +12,15 @@ import torch
 from analytic import problems
 from si_verify import discovery
 from si_verify.api_pde import check_density_solver
+from si_verify.case import Case
 from si_verify.density.cases import box, density_case
 from si_verify.density.claims import density_claims
 from si_verify.density.errors import distances
 from si_verify.density.particles import ParticleProblem
 from si_verify.density.problem import DensityProblem
+from si_verify.execute import run_case
 from si_verify.fields.mixture import held
+from si_verify.gate import Verdict
 from si_verify.guard import guard
 from si_verify.subject import Subject, SubjectError
 from si_verify.subjects.pde import muscl, upwind
@@ -29,7 +32,7 @@ ON_GRID = [s for s in BUILT_IN if density_claims(s).on_grid]
 KNOWN = {
     "pde/upwind": 0.15, "pde/muscl": 0.012, "pde/weno5": 6e-4, "pde/scharfetter-gummel": 0.06,
     "pde/chang-cooper": 0.13, "pde/tr-bdf2": 0.06, "pde/implicit-diffusion": 0.012, "pde/semi-lagrangian": 6e-3,
-    "pde/fourier": 4e-6,
+    "pde/fourier": 4e-6, "pde/fused": 0.05, "pde/fused-blocked": 0.05, "pde/fused-tr-bdf2": 0.05,
 }  # fmt: skip
 
 
@@ -55,6 +58,8 @@ def test_error_is_what_it_was(subject: Subject) -> None:
 def test_more_dimensions(subject: Subject, dim: int) -> None:
     """A few steps in two and three dimensions are the product of one-dimensional ones up to the scheme's error."""
     claims = density_claims(subject)
+    if dim not in claims.dims:
+        pytest.skip(f"it does not claim {dim} dimensions")
     problem = problems.get({2: "product-2d", 3: "product-3d"}[dim])
     case = density_case(problem, claims.amounts()[0], span=(0.5, 0.53))
     grid = box(problem, {2: 48, 3: 32}[dim])
@@ -145,6 +150,28 @@ def test_a_solver_that_leaks_fails() -> None:
 
     record = check_density_solver(leaks, order=1, select="pde-mass", **OWN)
     assert not record.passed
+
+
+@pytest.mark.parametrize(
+    ("check", "problem"),
+    [("pde-divergence-growth", "gaussian-1d"), ("pde-epsilon-independence", "1d-bimodal")],
+)
+def test_checks_of_the_longer_profiles_see_a_halved_diffusion(check: str, problem: str) -> None:
+    """These two are not in the quick profile, where the seeded faults are run."""
+    verdicts = {}
+    for subject in (discovery.subjects()["pde/muscl"], discovery.faults()["fault/pde-halved-diffusion"].subject):
+        case = Case(
+            check=check,
+            subject=subject.name,
+            problem=problem,
+            dtype="float64",
+            device="cpu",
+            run_seed=0,
+            profile="quick",
+            alpha=0.0,
+        )
+        verdicts[subject.name] = run_case(case, {subject.name: subject}).verdict
+    assert list(verdicts.values()) == [Verdict.PASSED, Verdict.FAILED]
 
 
 @pytest.mark.parametrize(
