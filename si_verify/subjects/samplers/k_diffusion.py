@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from si_verify.sampling.interface import Sampler, between
-from si_verify.subject import VARIANT, Claims, Subject, Unavailable
+from si_verify.subject import VARIANT, Claims, ExpectedFailure, Subject, Unavailable
 from si_verify.subjects.samplers.sigma_textbook import BOTTOM, SIGMA, TOP, karras
 
 _KARRAS = "Karras et al., arXiv:2206.00364"
@@ -99,8 +99,19 @@ def _subject(name: str, claims: Claims, source: str, noise: Noise | None, per_st
         tags=frozenset({"sampler", "peer", "k-diffusion", kind, *quick}),
         modules=("k_diffusion.sampling",),
         dtypes=("float64", "float32"),
+        expected_failures=_LMS_START if name == "lms" else (),
         summary=f"sample_{name} on Karras's levels",
     )
+
+
+_LMS_START = (
+    ExpectedFailure(
+        "sampler-order",
+        "its first three steps are of order one to three; their error is what is left where that of order four is small",
+        "docs/findings/diffusers.md#k-diffusion-lms-start",
+        problem="one-sided-vp*",
+    ),
+)
 
 
 _QUICK = frozenset({"dpmpp_2m_sde", "dpmpp_2s_ancestral"})
