@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,6 +36,10 @@ app = typer.Typer(
 
 baseline_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Records that were accepted as right.")
 app.add_typer(baseline_app, name="baseline")
+
+
+# The disk's fault and not the program's: full, over quota or a size limit, read-only, forbidden.
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def _exit(code: int) -> None:
@@ -146,8 +151,11 @@ def selftest_command(
     seeds: Annotated[int, typer.Option(min=0, help="Seeds over which right subjects must raise no alarm.")] = 1,
     gate: Annotated[bool, typer.Option("--gate", help="Prove the gate instead: planted losses must go red.")] = False,
     repeat: Annotated[int, typer.Option(min=0, help="How often the gate judges an unchanged tree (--gate).")] = 10,
+    faults: Annotated[bool, typer.Option("--faults/--no-faults", help="Whether to run the faults.")] = True,
+    right: Annotated[str, typer.Option(metavar="EXPR", help="Which cases of right subjects; default: all.")] = "",
     profile: ProfileOption = None, seed: SeedOption = None, select: SelectOption = None, jobs: JobsOption = None,
-    timeout: TimeoutOption = None, output: OutputOption = None, json: JsonOption = False,
+    timeout: TimeoutOption = None, resume: ResumeOption = False, output: OutputOption = None,
+    json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Run the seeded faults: kill rate, and false alarms on the right implementations."""
     from si_verify.config import load_config
@@ -157,9 +165,9 @@ def selftest_command(
         from si_verify.cli.gate_selftest import selftest_gate
 
         _exit(selftest_gate(config, repeat, json))
-    from si_verify.cli.selftest import selftest
+    from si_verify.cli.selftest import Extent, selftest
 
-    _exit(selftest(config, seeds, json))
+    _exit(selftest(config, Extent(seeds, faults, right, resume), json))
 
 
 @app.command("bench")
@@ -267,6 +275,9 @@ def _report(error: BaseException) -> int:
         return Exit.USAGE
     if isinstance(error, (RecordError, DeviceError)):
         print(f"si-verify: {error}", file=sys.stderr)
+        return Exit.UNMEASURED
+    if isinstance(error, OSError) and error.errno in _DISK:
+        print(f"si-verify: cannot write {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
         return Exit.UNMEASURED
     import traceback
 

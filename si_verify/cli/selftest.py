@@ -24,12 +24,22 @@ from si_verify.select import parse
 from si_verify.selftest import Kill, false_alarms, fault_cases, kills
 
 
-def _run(cases: list, settings: Settings, config: Config, path: Path, title: str) -> list[Result]:
+@dataclasses.dataclass(frozen=True)
+class Extent:
+    """How much: seeds of right subjects, whether faults run at all, which right cases, whether to go on."""
+
+    seeds: int = 1
+    faults: bool = True
+    right: str = ""
+    resume: bool = False
+
+
+def _run(cases: list, settings: Settings, config: Config, path: Path, title: str, resume: bool = False) -> list[Result]:
     console = Console(stderr=True)
     if console.is_terminal:
         console.print(title, markup=False)
     with RichProgress(console) as progress:
-        record = run(cases, settings, workers(config, settings.device), path, progress=progress, command="selftest")
+        record = run(cases, settings, workers(config, settings.device), path, resume, progress, command="selftest")
     return list(record.results)
 
 
@@ -39,8 +49,8 @@ def _selected(select: str) -> list[Fault]:
     return [f for f in faults if chosen({"subject": (f.name,), "kind": (f.subject.kind,), "check": f.caught_by})]
 
 
-def selftest(config: Config, seeds: int, json: bool) -> int:
-    """Faults under the checks that must reject them, then right subjects over ``seeds`` seeds; the exit code."""
+def selftest(config: Config, extent: Extent, json: bool) -> int:
+    """Faults under the checks that must reject them, then right subjects over the seeds; the exit code."""
     settings = settings_of(config)
     checks = discovery.checks()
     folder = Path(config.output)
@@ -50,18 +60,22 @@ def selftest(config: Config, seeds: int, json: bool) -> int:
         return Exit.NOTHING
     plain = dataclasses.replace(settings, select="")
     cases = fault_cases(faults, checks, problems.all(), plain)
-    table = kills(faults, _run(cases, settings, config, folder / "faults.jsonl", f"{len(faults)} faults"))
+    table: list[Kill] = []
+    if extent.faults:
+        done = _run(cases, plain, config, folder / "faults.jsonl", f"{len(faults)} faults", extent.resume)
+        table = kills(faults, done)
     kinds = {f.subject.kind for f in faults}
     right = [s for s in discovery.subjects().values() if s.kind in kinds]
     alarms: list[Result] = []
     judged = 0
-    for seed in range(config.seed, config.seed + seeds):
-        at_seed = dataclasses.replace(plain, seed=seed)
+    for seed in range(config.seed, config.seed + extent.seeds):
+        at_seed = dataclasses.replace(plain, seed=seed, select=extent.right)
         wanted = plan(right, checks.values(), problems.all(), at_seed)
-        results = _run(wanted, at_seed, config, folder / f"seed-{seed}.jsonl", f"right subjects, seed {seed}")
+        path = folder / f"seed-{seed}.jsonl"
+        results = _run(wanted, at_seed, config, path, f"right subjects, seed {seed}", extent.resume)
         judged += len(results)
         alarms += false_alarms(results)
-    _print(table, alarms, judged, seeds, json)
+    _print(table, alarms, judged, extent.seeds, json)
     return Exit.PASSED if all(k.killed for k in table) and not alarms else Exit.FAILED
 
 
@@ -84,6 +98,14 @@ def _print(table: list[Kill], alarms: list[Result], judged: int, seeds: int, jso
         )
         return
     console = Console()
+    if table:
+        _print_kills(console, table)
+    console.print(f"false alarms: {len(alarms)} in {judged} verdicts on right subjects over {seeds} seeds")
+    for alarm in alarms[:20]:
+        console.print(f"  {alarm.verdict} {alarm.id}: {alarm.reason}\n    {alarm.reproduce}", markup=False)
+
+
+def _print_kills(console: Console, table: list[Kill]) -> None:
     view = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("fault", "rejected by", "margin", "on", "story"):
         view.add_column(column, overflow="fold")
@@ -91,8 +113,6 @@ def _print(table: list[Kill], alarms: list[Result], judged: int, seeds: int, jso
         state = f"{kill.margin:.3g}" if kill.killed else "SURVIVED"
         view.add_row(kill.fault, kill.check, state, kill.problem, kill.story)
     console.print(view, markup=False)
+    killed, faults = sum(k.killed for k in table), len({k.fault for k in table})
     rate = killed / len(table)
     console.print(f"kill rate {rate:.1%}: {killed} of {len(table)} pairs of fault and check, {faults} faults")
-    console.print(f"false alarms: {len(alarms)} in {judged} verdicts on right subjects over {seeds} seeds")
-    for alarm in alarms[:20]:
-        console.print(f"  {alarm.verdict} {alarm.id}: {alarm.reason}\n    {alarm.reproduce}", markup=False)
