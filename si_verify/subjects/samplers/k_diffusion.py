@@ -107,7 +107,7 @@ def _subject(name: str, claims: Claims, source: str, noise: Noise | None, per_st
 _LMS_START = (
     ExpectedFailure(
         "sampler-order",
-        "its first three steps are of order one to three; their error is what is left where that of order four is small",
+        "its first three steps are of order one to three; their error is left where that of order four is small",
         "docs/findings/diffusers.md#k-diffusion-lms-start",
         problem="one-sided-vp*",
     ),
