@@ -102,6 +102,6 @@ def packages() -> list[Attempt]:
         ]
     found += [
         Attempt("FiPy", f"{n} x {n}, {steps} steps", lambda n=n, steps=steps: fipy(n, steps))  # type: ignore[misc]
-        for n, steps in ((48, 80), (96, 200))
+        for n, steps in ((48, 40), (96, 60))
     ]
     return found

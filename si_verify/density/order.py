@@ -3,7 +3,7 @@
 Errors on grids are not smooth in h: extrema fall on centres or on faces, step counts are whole numbers. Slopes between
 rungs a factor of two apart are barely touched by that; neighbouring rungs, or a fit with more terms, are. The interval
 is the finest of those slopes, give or take what it differs from the one before, be that trend or scatter; towards where
-the slopes are heading it reaches to their limit under an error c hᵖ(1 + a h).
+slopes have been heading twice in a row it reaches to their limit under an error c hᵖ(1 + a h).
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def observed_order(step: Any, error: Any, floor: Any, claimed: float) -> OrderFi
     change, scatter = slopes[-1] - slopes[-2], _scatter(claimed)
     # Slopes p + a h at h and at the next rung's r h, r < 1, have their limit at change · r/(1 − r) beyond the last.
     ratio = h[usable[-1]] / h[usable[-2]]
-    ahead = change * max(1.0, ratio / (1.0 - ratio))
+    # A trend is what has gone the same way twice; one change may be scatter.
+    steady = len(slopes) >= 3 and change * (slopes[-2] - slopes[-3]) > 0
+    ahead = change * max(1.0, ratio / (1.0 - ratio)) if steady else change
     # Upwards no further than the claim: what lies beyond decides nothing.
     low, high = min(ahead, -abs(change)) - scatter, max(min(ahead, claimed - slopes[-1]), abs(change)) + scatter
     return OrderFit(slopes[-1], slopes[-1] + low, slopes[-1] + high, tuple(sorted(used)))
