@@ -43,22 +43,30 @@ def _targets(steps: Sequence[Row], runs: Sequence[Row]) -> list[str]:
             rivals = [here[p] for p in peers if p in here]
             if own in here and rivals:
                 rival = min(rivals, key=lambda r: r["seconds"])
-                ratio = rival["seconds"] / here[own]["seconds"]
-                found.append(_verdict(f"{task}: {own} against {rival['name']}", dtype, asked, ratio))
+                found.append(
+                    _verdict(f"{task}: {own} against {rival['name']}", dtype, asked, *_ratio(rival, here[own]))
+                )
     for dtype in ("float64", "float32"):
         here = {r["name"]: r for r in steps if r["task"] == "pde-explicit-512" and r["dtype"] == dtype}
         if {"pde/fused", "copy of as many bytes"} <= set(here):
-            share = here["copy of as many bytes"]["seconds"] / here["pde/fused"]["seconds"]
-            found.append(_verdict("pde-explicit-512: share of the copy bandwidth", dtype, BANDWIDTH, share))
+            share = _ratio(here["copy of as many bytes"], here["pde/fused"])
+            found.append(_verdict("pde-explicit-512: share of the copy bandwidth", dtype, BANDWIDTH, *share))
     for run in runs:
         if run["advantage"] is not None:
             what = f"{run['package']}, {run['setting']} (L1 error {run['error']:.2g}) against {run['against']}"
-            found.append(_verdict(what, "float64", ADVANTAGE, run["advantage"]))
+            best = next(r for r in runs if f"{r['package']}, {r['setting']}" == run["against"])
+            found.append(_verdict(what, "float64", ADVANTAGE, *_ratio(run, best)))
     return found
 
 
-def _verdict(what: str, dtype: str, asked: float, found: float) -> str:
-    return f"| {what} | {dtype} | {asked:g} | {found:.3g} | {'reached' if found >= asked else 'not reached'} |"
+def _ratio(slow: Row, quick: Row) -> tuple[float, float, float]:
+    """Ratio of the medians, and the least and the most that their intervals leave."""
+    return slow["seconds"] / quick["seconds"], slow["low"] / quick["high"], slow["high"] / quick["low"]
+
+
+def _verdict(what: str, dtype: str, asked: float, found: float, low: float, high: float) -> str:
+    word = "reached" if low >= asked else "not reached" if high < asked else "undecided"
+    return f"| {what} | {dtype} | {asked:g} | {found:.3g} ({low:.3g} to {high:.3g}) | {word} |"
 
 
 def _steps(steps: Sequence[Row]) -> list[str]:
