@@ -1,0 +1,7 @@
+"""Experiments of the paper, run again by one command."""
+
+from __future__ import annotations
+
+from si_verify.reproduce.paper_128d import PaperSettings, paper_128d
+
+__all__ = ["PaperSettings", "paper_128d"]

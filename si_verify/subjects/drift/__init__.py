@@ -1,0 +1,1 @@
+"""Drifts and objectives under test."""
