@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from si_verify.book import Book, begun
 from si_verify.case import Case
 from si_verify.device import commit, machine_facts, versions
 from si_verify.executors.executor import Executor
@@ -34,19 +35,6 @@ class Silent:
         pass
 
     def finished(self, result: Result) -> None:
-        pass
-
-
-@dataclass
-class Collector:
-    """Keeps results in memory; stands in for a file where none is wanted."""
-
-    results: list[Result] = field(default_factory=list)
-
-    def append(self, result: Result) -> None:
-        self.results.append(result)
-
-    def close(self) -> None:
         pass
 
 
@@ -91,25 +79,33 @@ def run(
     settings already measured (it must agree on profile, seed, device, budget and selection). Raises RecordError.
     """
     watcher: Progress = progress or Silent()
-    done: dict[str, Result] = {}
-    writer: RecordWriter | Collector
-    if path is not None and resume and path.exists():
-        earlier = _resumed(path, settings)
-        header = earlier.header
-        wanted = {case.id for case in cases}
-        done = {r.id: r for r in earlier.results if r.id in wanted}
-        writer = RecordWriter.resume(path)
-    else:
-        header = make_header(settings, len(cases), command)
-        writer = RecordWriter.create(path, header) if path is not None else Collector()
+    book = _opened(path, settings, len(cases), resume, command)
+    wanted = {case.id for case in cases}
+    done = {r.id: r for r in book.kept if r.id in wanted}
+    running: set[str] = set()
+
+    def started(case: Case) -> None:
+        running.add(case.id)
+        watcher.started(case)
+
     watcher.planned(len(cases), len(done))
     try:
-        for result in executor.execute([c for c in cases if c.id not in done], watcher.started):
-            writer.append(result)
-            done[result.id] = result
-            watcher.finished(result)
+        for result in executor.execute([c for c in cases if c.id not in done], started):
+            running.add(result.id)
+            written = book.append(result, len(running))
+            running.discard(result.id)
+            done[result.id] = written
+            watcher.finished(written)
             if until():
                 break
     finally:
-        writer.close()
-    return Record(header=header, results=tuple(done[c.id] for c in cases if c.id in done))
+        book.close()
+    return Record(header=book.header, results=tuple(done[c.id] for c in cases if c.id in done))
+
+
+def _opened(path: Path | None, settings: Settings, planned: int, resume: bool, command: str) -> Book:
+    if path is not None and resume and begun(path):
+        earlier = _resumed(path, settings)
+        return Book(path, earlier.header, list(earlier.results), RecordWriter.resume(path))
+    header = make_header(settings, planned, command)
+    return Book(path, header, [], RecordWriter.create(path, header) if path is not None else None)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 
 from analytic import problems
@@ -46,7 +47,9 @@ def settings_of(config: Config, problem_select: str = "") -> Settings:
 def workers(config: Config, device: str) -> LocalExecutor:
     """One worker per core (one for a GPU, which is not shared while something is measured on it)."""
     jobs = config.jobs or (1 if device != "cpu" else min(8, cores()))
-    return LocalExecutor(jobs=jobs, timeout=config.timeout, threads=max(1, cores() // jobs))
+    # On a GPU the host's memory is also the driver's to map, and is left unbounded.
+    memory = 0.0 if device != "cpu" else config.memory or psutil.virtual_memory().total / 2**30 / jobs
+    return LocalExecutor(jobs=jobs, timeout=config.timeout, threads=max(1, cores() // jobs), memory_gib=memory)
 
 
 def command_line() -> str:

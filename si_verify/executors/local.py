@@ -53,16 +53,20 @@ def _death(exitcode: int | None) -> str:
 
 @dataclass(frozen=True)
 class LocalExecutor:
-    """``jobs`` workers; a case gets ``timeout`` seconds; a dead worker is replaced and its case judged failed."""
+    """``jobs`` workers; a case gets ``timeout`` seconds; a dead worker is replaced and its case judged failed.
+
+    ``memory_gib`` bounds what the cases of one worker may allocate on the host (0: no bound).
+    """
 
     jobs: int = 1
     timeout: float = 300.0
     threads: int = 1
+    memory_gib: float = 0.0
 
     def _spawn(self) -> _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs, self.threads), daemon=False)
+        process = context.Process(target=serve, args=(theirs, self.threads, self.memory_gib, os.getpid()), daemon=False)
         process.start()
         theirs.close()
         return _Worker(process, ours, deadline=time.monotonic() + _START_SECONDS)

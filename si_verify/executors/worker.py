@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import resource
 import signal
 from multiprocessing.connection import Connection
 
+_PR_SET_PDEATHSIG = 1
 
-def serve(pipe: Connection, threads: int) -> None:
+
+def _die_with(parent: int) -> None:
+    """End when the runner does, however it ends: a subject that hangs would outlive a runner that was killed."""
+    if hasattr(ctypes, "CDLL") and os.path.exists("/proc/self"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _limit_memory(gib: float) -> None:
+    """Bound what a subject may add to the memory in use now; asking for more is refused, and raises in its code.
+
+    RLIMIT_DATA counts private writable memory; RLIMIT_AS would count what is only reserved, as allocators and CUDA do.
+    """
+    with open("/proc/self/status", encoding="ascii") as f:
+        used = next(int(line.split()[1]) * 1024 for line in f if line.startswith("VmData:"))
+    limit = used + int(gib * 2**30)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def serve(pipe: Connection, threads: int, memory_gib: float, parent: int) -> None:
     """Run cases in a session of its own, so that the parent can end it with everything it started.
 
     Standard output and error go nowhere: they belong to the subject, which may print a gigabyte.
     """
     os.setsid()
+    _die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
     sink = os.open(os.devnull, os.O_WRONLY)
     for fd in (1, 2):
@@ -24,10 +48,16 @@ def serve(pipe: Connection, threads: int) -> None:
     torch.set_num_threads(threads)
     from si_verify.execute import run_case
 
+    if memory_gib and os.path.exists("/proc/self/status"):
+        _limit_memory(memory_gib)
+    own = os.getpid()
     pipe.send(None)  # imports are done: the clock of the first case may start
     while True:
         try:
             case = pipe.recv()
         except EOFError:
             return
-        pipe.send(run_case(case).model_dump_json())
+        answer = run_case(case).model_dump_json()
+        if os.getpid() != own:
+            os._exit(0)  # a child that the subject forked and let return: the answer is the parent's to give
+        pipe.send(answer)

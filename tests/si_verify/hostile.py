@@ -74,3 +74,68 @@ def leaves_a_child(velocity, x0, times):
     if os.fork() == 0:
         time.sleep(3600)
     time.sleep(3600)
+
+
+_done: set[str] = set()
+
+
+def _once(what: str) -> bool:
+    first = what not in _done
+    _done.add(what)
+    return first
+
+
+def eats_memory(velocity, x0, times):
+    kept = [torch.ones(2**27, dtype=torch.float64) for _ in range(64)]  # a GiB each, touched
+    return x0 + kept[0][0]
+
+
+def leaks_python_memory(velocity, x0, times):
+    kept = []
+    while True:
+        kept.append(bytearray(2**26))
+
+
+def forks_and_returns(velocity, x0, times):
+    if _once("fork"):  # once: a child that forked again at every call would bring the machine down
+        os.fork()
+    return euler(velocity, x0, times)
+
+
+def wrong_device(velocity, x0, times):
+    return euler(velocity, x0, times).to("meta")
+
+
+_calls: list[int] = []
+
+
+def keeps_state(velocity, x0, times):
+    _calls.append(1)
+    return euler(velocity, x0, times) + 1e-3 * len(_calls)
+
+
+def appends_to_the_record(velocity, x0, times):
+    if _once("append"):
+        with open(os.environ["SI_VERIFY_TEST_RECORD"], "a", encoding="utf-8") as f:
+            f.write('{"type": "result", "id": "forged", "verdict": "passed"}\n')
+    return euler(velocity, x0, times)
+
+
+def empties_the_record(velocity, x0, times):
+    if _once("empty"):
+        os.truncate(os.environ["SI_VERIFY_TEST_RECORD"], 0)
+    return euler(velocity, x0, times)
+
+
+def removes_the_record(velocity, x0, times):
+    if _once("remove"):
+        os.unlink(os.environ["SI_VERIFY_TEST_RECORD"])
+    return euler(velocity, x0, times)
+
+
+def overwrites_the_record(velocity, x0, times):
+    if _once("overwrite"):
+        with open(os.environ["SI_VERIFY_TEST_RECORD"], "r+b") as f:
+            f.seek(50)
+            f.write(b"forged")
+    return euler(velocity, x0, times)
