@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from si_verify.api import check_field, check_ode_solver, check_sde_solver, verify_subject
+    from si_verify.api_drift import check_drift, check_objective
+    from si_verify.api_likelihood import check_likelihood
     from si_verify.api_pde import check_density_solver
     from si_verify.api_sampler import check_sampler
     from si_verify.pytest_plugin import parametrize_with_checks
@@ -24,7 +26,10 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "check_density_solver": "si_verify.api_pde",
+    "check_drift": "si_verify.api_drift",
     "check_field": "si_verify.api",
+    "check_likelihood": "si_verify.api_likelihood",
+    "check_objective": "si_verify.api_drift",
     "check_ode_solver": "si_verify.api",
     "check_sampler": "si_verify.api_sampler",
     "check_sde_solver": "si_verify.api",
@@ -47,7 +52,10 @@ __all__ = [
     "SubjectError",
     "Unavailable",
     "check_density_solver",
+    "check_drift",
     "check_field",
+    "check_likelihood",
+    "check_objective",
     "check_ode_solver",
     "check_sampler",
     "check_sde_solver",
