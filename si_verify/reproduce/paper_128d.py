@@ -47,12 +47,12 @@ class PaperSettings:
     width: int = 256
     depth: int = 2
     train: TrainSettings = field(
-        default_factory=lambda: TrainSettings(steps=2000, rows=384, rate=2e-3, time_law="arcsine")
+        default_factory=lambda: TrainSettings(steps=1000, rows=384, rate=2e-3, time_law="arcsine")
     )
     epsilons: tuple[float, ...] = (0.125, 0.25, 0.5, 1.0, 2.0)
     steps: int = 50
     points: int = 192
-    paths: int = 12
+    paths: int = 8
     samples: int = 400
 
     @classmethod
@@ -128,15 +128,13 @@ def _result(problem: Any, pair: tuple[str, str], found: Generated, learned: dict
         for e, w in zip(found.epsilons, found.transport, strict=True)
     ]
     columns: dict[str, Any] = {"epsilon": found.epsilons, "kl": found.kl, "error": found.error, "w2": found.transport}
-    meta = {"label": label, "note": f"t from {START:g} to {END:g}, {settings.steps} steps, {settings.points} draws."}
+    meta = {"note": f"t from {START:g} to {END:g}, {settings.steps} steps, {settings.points} draws."}
     data = [Data("kl-vs-epsilon", "KL against ε", columns, meta)]
     for q in pair:
         curve: dict[str, Any] = {"step": learned[q].steps, "loss": learned[q].losses}
         data.append(Data("table", f"Loss along training, {_SHORT[q]}", curve))
     judged = tuple(MeasurementRow(**asdict(m), verdict=judge(m), margin=margin(m)) for m in rows)
-    case = Case(
-        "reproduce-paper-128d", f"reproduce/{'-'.join(pair)}", problem.name, "float32", device, seed, "quick", 0.0
-    )
+    case = Case("reproduce-paper-128d", f"learned {label}", problem.name, "float32", device, seed, "quick", 0.0)
     return result_of(
         case, judge_all(rows), "", measurements=judged, kind="drift", claims=plain(asdict(settings)),
         claim="With learned fields the SDE at a well chosen ε comes nearer to the target than the flow "
