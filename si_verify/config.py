@@ -27,6 +27,7 @@ class Config(BaseModel):
     jobs: int = Field(default=0, ge=0, description="worker processes; 0 means one per core, at most 8")
     timeout: float = Field(default=300.0, gt=0, description="seconds a case may take")
     memory: float = Field(default=0.0, ge=0, description="GiB a CPU worker's cases may take; 0 means its share of all")
+    executor: str = Field(default="local", description="local, dask://host:port or slurm://partition?chunk=N")
     output: str = "si-verify-out"
     strict: bool = False
 

@@ -12,6 +12,7 @@ import typer
 from si_verify.cli.options import (
     DeviceOption,
     DtypeOption,
+    ExecutorOption,
     GithubOption,
     JobsOption,
     JsonOption,
@@ -51,14 +52,15 @@ def run_command(
     profile: ProfileOption = None, device: DeviceOption = None, dtype: DtypeOption = None, seed: SeedOption = None,
     select: SelectOption = None, jobs: JobsOption = None, timeout: TimeoutOption = None, resume: ResumeOption = False,
     output: OutputOption = None, json: JsonOption = False, github_summary: GithubOption = False,
-    strict: StrictOption = None,
+    strict: StrictOption = None, executor: ExecutorOption = None,
 ) -> None:  # fmt: skip
     """Verify everything built in and write record.jsonl, report.html and junit.xml."""
     from si_verify import discovery
     from si_verify.cli.session import Flags, verify
     from si_verify.config import load_config
 
-    config = load_config(overrides=_overrides(profile, device, dtype, seed, select, jobs, timeout, output, strict))
+    given = _overrides(profile, device, dtype, seed, select, jobs, timeout, output, strict)
+    config = load_config(overrides=given | {"executor": executor})
     _exit(verify(list(discovery.subjects().values()), config, Flags(resume, json, github_summary)))
 
 
@@ -265,6 +267,7 @@ def run_app() -> None:
 def _report(error: BaseException) -> int:
     from si_verify.config import ConfigError
     from si_verify.device import DeviceError
+    from si_verify.executors.executor import ExecutorError
     from si_verify.gate import Exit
     from si_verify.record import RecordError
     from si_verify.select import SelectError
@@ -273,7 +276,7 @@ def _report(error: BaseException) -> int:
     if isinstance(error, (ConfigError, SelectError, TargetError)):
         print(f"si-verify: {error}", file=sys.stderr)
         return Exit.USAGE
-    if isinstance(error, (RecordError, DeviceError)):
+    if isinstance(error, (RecordError, DeviceError, ExecutorError)):
         print(f"si-verify: {error}", file=sys.stderr)
         return Exit.UNMEASURED
     if isinstance(error, OSError) and error.errno in _DISK:

@@ -52,3 +52,7 @@ OutputOption = Annotated[Path | None, typer.Option("--output", "-o", metavar="DI
 JsonOption = Annotated[bool, typer.Option("--json", help="Only JSON on stdout.")]
 GithubOption = Annotated[bool, typer.Option("--github-summary", help="Append a summary to $GITHUB_STEP_SUMMARY.")]
 StrictOption = Annotated[bool | None, typer.Option("--strict/--no-strict", help="Exit 3 when inconclusive.")]
+ExecutorOption = Annotated[
+    str | None,
+    typer.Option("--executor", metavar="WHERE", help="local, dask://host:port or slurm://partition?chunk=N."),
+]

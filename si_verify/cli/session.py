@@ -19,6 +19,8 @@ from si_verify.case import Case, Target
 from si_verify.cli.progress import RichProgress
 from si_verify.config import Config
 from si_verify.device import cores, resolve_device
+from si_verify.executors.choose import choose
+from si_verify.executors.executor import Executor
 from si_verify.executors.local import LocalExecutor
 from si_verify.gate import Exit, exit_code
 from si_verify.junit import write_junit
@@ -44,12 +46,13 @@ def settings_of(config: Config, problem_select: str = "") -> Settings:
     return Settings(config.profile, device, config.seed, config.budget, config.select, dtypes, problem_select)
 
 
-def workers(config: Config, device: str) -> LocalExecutor:
+def workers(config: Config, device: str) -> Executor:
     """One worker per core (one for a GPU, which is not shared while something is measured on it)."""
     jobs = config.jobs or (1 if device != "cpu" else min(8, cores()))
     # On a GPU the host's memory is also the driver's to map, and is left unbounded.
     memory = 0.0 if device != "cpu" else config.memory or psutil.virtual_memory().total / 2**30 / jobs
-    return LocalExecutor(jobs=jobs, timeout=config.timeout, threads=max(1, cores() // jobs), memory_gib=memory)
+    local = LocalExecutor(jobs=jobs, timeout=config.timeout, threads=max(1, cores() // jobs), memory_gib=memory)
+    return choose(config.executor, local, Path(config.output))
 
 
 def command_line() -> str:

@@ -9,6 +9,10 @@ from si_verify.case import Case
 from si_verify.record import Result
 
 
+class ExecutorError(RuntimeError):
+    """Nowhere to run: no scheduler, no Slurm, a missing extra, a worker that cannot start. Not measured (exit 4)."""
+
+
 class Executor(Protocol):
     """Runs cases and yields each result as it comes, in any order; every case yields exactly one.
 

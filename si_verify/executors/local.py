@@ -15,6 +15,7 @@ from typing import Any
 
 from si_verify.case import Case
 from si_verify.execute import result_of
+from si_verify.executors.executor import ExecutorError
 from si_verify.executors.worker import serve
 from si_verify.gate import Verdict
 from si_verify.record import Result
@@ -24,13 +25,22 @@ _POLL_SECONDS = 0.2
 
 
 @dataclass
-class _Worker:
+class Worker:
+    """A worker process, the case it has, and until when it may have it."""
+
     process: Any
     pipe: Connection
     case: Case | None = None
     deadline: float = 0.0
     ready: bool = False
     since: float = field(default_factory=time.monotonic)
+
+    def give(self, case: Case, timeout: float) -> None:
+        self.case = case
+        self.since = time.monotonic()
+        self.deadline = self.since + timeout
+        with contextlib.suppress(OSError):
+            self.pipe.send(case)
 
     def end(self) -> None:
         with contextlib.suppress(OSError):
@@ -63,13 +73,13 @@ class LocalExecutor:
     threads: int = 1
     memory_gib: float = 0.0
 
-    def _spawn(self) -> _Worker:
+    def _spawn(self) -> Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=serve, args=(theirs, self.threads, self.memory_gib, os.getpid()), daemon=False)
         process.start()
         theirs.close()
-        return _Worker(process, ours, deadline=time.monotonic() + _START_SECONDS)
+        return Worker(process, ours, deadline=time.monotonic() + _START_SECONDS)
 
     def execute(self, cases: Iterable[Case], started: Callable[[Case], None]) -> Iterator[Result]:
         waiting = deque(cases)
@@ -82,12 +92,8 @@ class LocalExecutor:
                             workers.remove(worker)
                             worker.end()
                             continue
-                        worker.case = waiting.popleft()
-                        worker.since = time.monotonic()
-                        worker.deadline = worker.since + self.timeout
-                        started(worker.case)
-                        with contextlib.suppress(OSError):
-                            worker.pipe.send(worker.case)
+                        started(waiting[0])
+                        worker.give(waiting.popleft(), self.timeout)
                 for worker, result in self._collect(workers):
                     if result is not None:
                         yield result
@@ -96,16 +102,33 @@ class LocalExecutor:
                         worker.end()
                         workers.remove(worker)
                         if lost is None and not worker.ready:
-                            raise RuntimeError("a worker process could not start: " + _death(worker.process.exitcode))
+                            raise ExecutorError("a worker process could not start: " + _death(worker.process.exitcode))
                         if waiting:
                             workers.append(self._spawn())
         finally:
             for worker in workers:
                 worker.end()
 
-    def _collect(self, workers: list[_Worker]) -> list[tuple[_Worker, Result | None]]:
+    def one(self, case: Case, worker: Worker | None) -> tuple[Result, Worker | None]:
+        """One case in ``worker``, or in a new one; its result, and the worker if it lives to take another."""
+        worker = worker or self._spawn()
+        given = False
+        while True:
+            if worker.ready and not given:
+                worker.give(case, self.timeout)
+                given = True
+            for _, result in self._collect([worker]):
+                if not worker.ready or result is None:
+                    worker.end()
+                    raise ExecutorError("a worker process could not start: " + _death(worker.process.exitcode))
+                if worker.case is None:
+                    return result, worker
+                worker.end()
+                return result, None
+
+    def _collect(self, workers: list[Worker]) -> list[tuple[Worker, Result | None]]:
         """Events since the last look. A worker that comes back with its case still set is to be replaced."""
-        events: list[tuple[_Worker, Result | None]] = []
+        events: list[tuple[Worker, Result | None]] = []
         readable = set(wait([w.pipe for w in workers], timeout=_POLL_SECONDS))
         now = time.monotonic()
         for worker in workers:
@@ -127,7 +150,7 @@ class LocalExecutor:
                 events.append((worker, self._lost(worker, why)))
         return events
 
-    def _lost(self, worker: _Worker, reason: str) -> Result | None:
+    def _lost(self, worker: Worker, reason: str) -> Result | None:
         if worker.case is None:
             return None
         return result_of(worker.case, Verdict.FAILED, reason, seconds=time.monotonic() - worker.since)

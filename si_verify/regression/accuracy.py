@@ -22,6 +22,7 @@ from si_verify.regression.change import Change, Kind
 MARGIN = 0.01
 # Where a check states no rounding floor of its own: so many eps are rounding after a solve.
 _AMPLIFIED = 1e4
+_EPS = {name: float(np.finfo(name).eps) for name in ("float64", "float32", "float16")}
 _JUDGED = (Verdict.PASSED, Verdict.EXPECTED_FAILURE, Verdict.INCONCLUSIVE)
 
 
@@ -121,7 +122,7 @@ def _compare(base: _Number, head: _Number) -> tuple[Kind, float]:
 def _noise_free(result: Result) -> Iterator[tuple[str, _Number]]:
     if result.check == THROUGHPUT:
         return  # its shares of a ceiling are timings
-    rounding = _AMPLIFIED * float(np.finfo(result.dtype).eps)
+    rounding = _AMPLIFIED * _EPS.get(result.dtype, math.inf)  # of a precision it does not know it compares nothing
     for row in result.measurements:
         number = _of_row(row, rounding)
         if number is not None:
@@ -143,11 +144,16 @@ def _of_convergence(data: DataRow) -> Iterator[tuple[str, _Number]]:
     floor = data.meta.get("floor")
     errors, steps = data.columns.get("error", []), data.columns.get("n", [])
     sampled = data.columns.get("error_low", [None] * len(errors))
-    if not isinstance(floor, (int, float)):
+    if not _is_number(floor):
         return
     label = str(data.meta.get("label", ""))
     label = data.title if label in data.title else f"{data.title}, {label}"
     for index, (error, low) in enumerate(zip(errors, sampled, strict=False)):
-        if error is not None and low is None:
+        if _is_number(error) and low is None:
             rung = steps[index] if index < len(steps) else index
             yield f"{label}, n = {rung}", _Number(float(error), True, float(floor))
+
+
+def _is_number(value: object) -> bool:
+    """A record may come from anywhere: a column may hold anything."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
