@@ -51,7 +51,10 @@ class Book:
         if how:
             said = f"the record's file {how} while this case ran"
             if running == 1:
-                update = {"verdict": Verdict.FAILED, "reason": f"{said}: the subject wrote to it; it was restored"}
+                update: dict[str, object] = {
+                    "verdict": Verdict.FAILED,
+                    "reason": f"{said}: the subject wrote to it; it was restored",
+                }
             else:
                 update = {"notes": (*result.notes, f"{said} beside {running - 1} others; it was restored")}
             result = result.model_copy(update=update)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -69,3 +70,22 @@ def load_config(start: Path | None = None, overrides: dict[str, Any] | None = No
         return Config.model_validate({**section, **given})
     except ValidationError as error:
         raise ConfigError(f"command line: {_complaint(error)}") from error
+
+
+def main(paths: list[str]) -> int:
+    """The pre-commit hook: is ``[tool.si-verify]`` of these files usable? Says what is not, exit 2."""
+    from si_verify.select import SelectError, parse
+
+    code = 0
+    for path in paths:
+        try:
+            parse(load_config(Path(path).parent).select)
+        except (ConfigError, SelectError) as error:
+            said = str(error) if isinstance(error, ConfigError) else f"{path}: [tool.si-verify]: key 'select': {error}"
+            print(said, file=sys.stderr)
+            code = 2
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -11,6 +11,7 @@ import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 
@@ -151,9 +152,9 @@ def _of_convergence(data: DataRow) -> Iterator[tuple[str, _Number]]:
     for index, (error, low) in enumerate(zip(errors, sampled, strict=False)):
         if _is_number(error) and low is None:
             rung = steps[index] if index < len(steps) else index
-            yield f"{label}, n = {rung}", _Number(float(error), True, float(floor))
+            yield f"{label}, n = {rung}", _Number(error, True, floor)
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     """A record may come from anywhere: a column may hold anything."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 
 from si_verify.cli.app import run_app
 from si_verify.cli.gate import markdown
+from si_verify.config import main
 from si_verify.gate import Verdict
 from si_verify.regression.change import Change, Kind
 from si_verify.regression.sides import SideError, SideProcess, Tree, built
@@ -202,3 +204,35 @@ def test_a_side_that_dies_or_prints_does_not_confuse_the_race(tmp_path):
         assert "KeyError" in side.ask("nonsense")["failed"] or "AttributeError" in side.ask("nonsense")["failed"]
         with pytest.raises(SideError, match="status 7"):
             side.ask("error", seed=0)
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_action_uses_only_options_that_exist_and_no_input_reaches_a_shell_unquoted(cli):
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    scripts = [step["run"] for step in action["runs"]["steps"] if "run" in step]
+    assert not any("${{" in script for script in scripts)
+    gate_help = cli("gate", "--help").stdout
+    options = {word for script in scripts[2:] for word in re.findall(r"--[a-z-]+", script)}
+    assert options >= {"--against", "--no-accuracy", "--strict"}
+    assert {o for o in options if o not in gate_help} == set()
+    used = set(re.findall(r"inputs\.([a-z]+)", (ROOT / "action.yml").read_text()))
+    assert used == set(action["inputs"])
+
+
+@pytest.mark.parametrize(
+    ("table", "code", "says"),
+    [("profile = 'quick'", 0, ""), ("profle = 'quick'", 2, "profle"), ("select = 'a and'", 2, "'select'"),
+     ("seed = -1", 2, "'seed'")],
+)  # fmt: skip
+def test_the_hook_names_the_key_that_is_wrong(tmp_path, capsys, table, code, says):
+    hooks = (ROOT / ".pre-commit-hooks.yaml").read_text()
+    assert "python -m si_verify.config" in hooks
+    file = tmp_path / "pyproject.toml"
+    file.write_text(f"[tool.si-verify]\n{table}\n")
+    assert main([str(file)]) == code
+    said = capsys.readouterr().err
+    assert says in said
+    assert not said or str(tmp_path) in said
