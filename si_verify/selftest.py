@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from si_verify.case import Case
-from si_verify.check import Check
+from si_verify.check import PROFILES, Check
 from si_verify.faults.fault import Fault
 from si_verify.gate import Verdict
 from si_verify.plan import Settings, plan
@@ -35,12 +35,20 @@ class Kill:
 def fault_cases(
     faults: Iterable[Fault], checks: Mapping[str, Check], catalogue: Sequence, settings: Settings
 ) -> list[Case]:
-    """Every fault under exactly the checks that must reject it."""
+    """Every fault under exactly the checks that must reject it, each in the first profile that has the check."""
     cases: list[Case] = []
     for fault in faults:
-        wanted = [checks[name] for name in fault.caught_by]
-        cases += plan([fault.subject], wanted, catalogue, settings)
+        by_profile: dict[str, list[Check]] = {}
+        for check in (checks[name] for name in fault.caught_by):
+            by_profile.setdefault(_first_profile(check, settings.profile), []).append(check)
+        for profile, wanted in by_profile.items():
+            cases += plan([fault.subject], wanted, catalogue, replace(settings, profile=profile))
     return cases
+
+
+def _first_profile(check: Check, asked: str) -> str:
+    later = PROFILES[PROFILES.index(asked) :]
+    return next((profile for profile in later if check.problems[profile]), asked)
 
 
 def _margin(result: Result) -> float:

@@ -111,7 +111,7 @@ CHECK = Check(
     claim="KL(ρ(1)‖ρ̂(1)) of the learned SDE is at most ∫E|b̂_F − b_F|²/4ε dt (arXiv:2303.08797, Lemma 2.22)",
     kinds=frozenset({"drift"}),
     measure=measure,
-    problems={"quick": "1d-bimodal", "standard": "1d-bimodal, product-2d",
+    problems={"quick": "", "standard": "1d-bimodal, product-2d",
               "full": "1d-bimodal, product-2d, 2d-ring, correlated-2d, gaussian-1d"},
     applies=of_form("field", "velocity", "interpolant_velocity"),
     statistical=True,

@@ -140,7 +140,7 @@ CHECKS = (
         "(arXiv:2303.08797, Lemma 2.21)",
         kinds=frozenset({"likelihood"}),
         measure=identity,
-        problems=_ALL | {"quick": "gaussian-1d, gaussian-2d-crossed"},
+        problems=_ALL | {"quick": ""},
         applies=of_form("identity"),
         dtypes=("float64",),
         tags=frozenset({"likelihood", "kl", "noise-free"}),

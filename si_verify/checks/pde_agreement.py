@@ -94,7 +94,7 @@ CHECKS = (
         "(arXiv:2303.08797, Corollary 2.10)",
         kinds=frozenset({"pde"}),
         measure=meet,
-        problems=_PROBLEMS | {"quick": "1d-bimodal"},
+        problems=_PROBLEMS,
         applies=_meets,
         dtypes=("float64",),
         tags=frozenset({"pde", "identity", "noise-free"}),

@@ -183,7 +183,7 @@ CHECKS = (
         claim="With b replaced by b_F and ε = 0 the density differs from ρ(t) by the known amount (MATH.md section 4)",
         kinds=frozenset({"pde"}),
         measure=undiffused,
-        problems=_PROBLEMS,
+        problems=_PROBLEMS | {"quick": ""},
         applies=_transports,
         dtypes=("float64",),
         tags=frozenset({"pde", "identity", "noise-free"}),

@@ -82,17 +82,11 @@ _QUICK = frozenset(
         "ddim",
         "ddpm",
         "euler",
-        "euler-ancestral",
         "heun",
-        "lms-2",
-        "pndm",
         "dpm-solver++-2m",
-        "dpm-solver++-3m",
         "sde-dpm-solver++-2m",
-        "deis-2",
         "unipc-2",
         "flow-euler",
-        "flow-heun",
     }
 )
 
