@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -61,6 +62,8 @@ def built(revision: str, repository: Path, isolated: bool = True) -> Iterator[tu
     Into two folders of their own, without dependencies: those are shared, so that only the code differs. Raises
     SideError if the revision is not there or does not build.
     """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # a cancelled job cleans up too
     root = Path(_run("git", "rev-parse", "--show-toplevel", cwd=repository))
     commit = _run("git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}", cwd=root)
     with tempfile.TemporaryDirectory(prefix="si-verify-gate-") as folder:

@@ -8,7 +8,7 @@ processes agrees. A process's luck with memory and caches is part of the noise, 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -23,12 +23,12 @@ from si_verify.regression.sides import SideProcess, Tree
 PRACTICAL = 0.03
 PROMISED = 0.10  # what the gate sees if it is there: 'same' rules out a change of this size, or it is not said
 PATIENCE = {
-    "quick": Patience(seconds=5.0, width=0.005, least=40),
+    "quick": Patience(seconds=5.0, width=0.005, least=30),
     "standard": Patience(seconds=20.0, width=0.003, least=60),
     "full": Patience(seconds=60.0, width=0.002, least=100),
 }
 _STRETCH = 2e-3  # seconds: a thousand times the clock's own cost, and short enough to fall between interruptions
-_BEST_OF = 5
+_BEST_OF, _ROUND = 5, 0.02  # stretches a sample, fewer (but two) where they would take longer than _ROUND seconds
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,8 @@ def _raced(task: Task, sides: Sides, patience: Patience, seed: int) -> Race | Ch
             return wrong
         once = min(_sample(head, 1, 3), _sample(base, 1, 3))
         runs = max(1, math.ceil(_STRETCH / max(1e-9, once)))
-        work = {name: _timer(side, runs) for name, side in zip(("base", "head", "again"), three, strict=True)}
+        best_of = min(_BEST_OF, max(2, round(_ROUND / max(_STRETCH, once))))
+        work = {name: _timer(side, runs, best_of) for name, side in zip(("base", "head", "again"), three, strict=True)}
         samples = interleave(work, patience, np.random.default_rng([seed, 77]))
         wrong = _wrong(task, three, seed + 1)
         if wrong is not None:
@@ -132,8 +133,8 @@ def _raced(task: Task, sides: Sides, patience: Patience, seed: int) -> Race | Ch
     )
 
 
-def _timer(side: SideProcess, runs: int):  # type: ignore[no-untyped-def]
-    return lambda: _sample(side, runs, _BEST_OF)
+def _timer(side: SideProcess, runs: int, best_of: int) -> Callable[[], float]:
+    return lambda: _sample(side, runs, best_of)
 
 
 def _sample(side: SideProcess, runs: int, best_of: int) -> float:
