@@ -23,7 +23,7 @@ from si_verify.executors.seat import seat
 from si_verify.gate import Verdict
 from si_verify.record import Result
 
-_AHEAD = 4  # cases a worker has queued, so that it never waits for the network; few, so that the scheduler holds few
+_AHEAD = 16  # cases a worker has queued, so that it never waits for the network; few, so that the scheduler holds few
 
 
 def run_there(case: Case, executor: LocalExecutor) -> str:
