@@ -20,6 +20,7 @@ OPTIONS = frozenset(
         "quantity",
         "prediction",
         "clock",
+        "checkpoint",
         "problem",
     }
 )

@@ -114,13 +114,29 @@ def subject_of(name: str, kind: str, load: Callable[[], Any], claims: dict[str, 
 def load_target(target: Target) -> Subject:
     """The Subject of a command-line target; its module is imported when it is loaded, not before."""
     try:
-        claims = _stated(target.kind, dict(target.claims))
-        return subject_of(target.spec, target.kind, lambda: load_object(target.spec), claims)
+        return _built(target)
     except (TypeError, ValueError) as error:
         raise TargetError(f"claims of kind {target.kind}: {error}") from error
 
 
 _SEVERAL = ("equations", "directions", "dims")  # of a density solver: one or more
+
+
+def _built(target: Target) -> Subject:
+    def load() -> Any:
+        return load_object(target.spec)
+
+    claims = dict(target.claims)
+    learned = {key: value for key, value in claims.items() if key != "problem"}
+    if target.kind == "drift":
+        from si_verify.api_drift import drift_subject
+
+        return drift_subject(load, name=target.spec, **learned)
+    if target.kind == "likelihood":
+        from si_verify.api_likelihood import likelihood_subject
+
+        return likelihood_subject(load, name=target.spec, **learned)
+    return subject_of(target.spec, target.kind, load, _stated(target.kind, claims))
 
 
 def _stated(kind: str, claims: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ _TIMES, _AT_ONE_TIME, _LEVELS = 17, 800, 10
 
 def measure(ctx: Context) -> Outcome:
     """Relative L2 error over (t, x_t) against the claim; shares of it by t and by decile of log ρ."""
-    claimed = float(ctx.subject.claims.extra.get("relative_error", 1.0))
+    claimed = float(ctx.subject.claims.extra["relative_error"])
     fields = fields_of(ctx)
     alpha = split(ctx.alpha, len(fields))
     batch = batch_of(ctx, _ROWS[ctx.effort])

@@ -13,6 +13,7 @@ from si_verify.cli.options import (
     DeviceOption,
     DtypeOption,
     ExecutorOption,
+    Experiment,
     GithubOption,
     JobsOption,
     JsonOption,
@@ -85,9 +86,10 @@ def check_command(
     evaluations_per_step: Annotated[int | None, typer.Option(help="Claimed evaluations a step.")] = None,
     interpretation: Annotated[str | None, typer.Option(help="ito or stratonovich (sde).")] = None,
     noise: Annotated[str | None, typer.Option(help="additive, scalar, diagonal, general (sde; commas).")] = None,
-    quantity: Annotated[str | None, typer.Option(help="velocity, score or log_density (field).")] = None,
+    quantity: Annotated[str | None, typer.Option(help="velocity, score, log_density, denoiser (field, drift).")] = None,
     prediction: Annotated[str | None, typer.Option(help="noise, data, velocity or score (sampler).")] = None,
     clock: Annotated[str | None, typer.Option(help="sigma, flow, flow-noise, vp, vp-1000 or cosine (sampler).")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="Weights for the module, never unpickled (drift).")] = None,
     claim: Annotated[
         list[str] | None,
         typer.Option("--claim", metavar="KEY=VALUE", help="Any other claim of the kind's check_ function."),
@@ -98,7 +100,7 @@ def check_command(
     output: OutputOption = None, json: JsonOption = False, github_summary: GithubOption = False,
     strict: StrictOption = None,
 ) -> None:  # fmt: skip
-    """Verify your own implementation: a field, a solver of ODEs, SDEs or densities, or a sampler."""
+    """Verify your own: a field, a solver of ODEs, SDEs or densities, a sampler, a learned drift, a likelihood."""
     from si_verify.case import Target
     from si_verify.cli.session import Flags, verify
     from si_verify.config import load_config
@@ -108,7 +110,8 @@ def check_command(
     claims = {
         "order": order, "weak_order": weak_order, "strong_order": strong_order, "adaptive": adaptive or None,
         "evaluations_per_step": evaluations_per_step, "interpretation": interpretation, "noise": noise,
-        "quantity": quantity, "prediction": prediction, "clock": clock, "problem": problem,
+        "quantity": quantity, "prediction": prediction, "clock": clock, "checkpoint": checkpoint,
+        "problem": problem,
         **dict(map(parse_claim, claim or ())),
     }  # fmt: skip
     given = Target(kind.value, target, tuple((k, v) for k, v in claims.items() if v is not None))
@@ -242,6 +245,20 @@ def compare_command(
     from si_verify.cli.compare import compare
 
     _exit(compare(records, output, json))
+
+
+@app.command("reproduce")
+def reproduce_command(
+    experiment: Annotated[Experiment, typer.Argument(help="Which experiment.")],
+    full: Annotated[bool, typer.Option("--full", help="The full setting, meant for a GPU.")] = False,
+    device: DeviceOption = None, seed: SeedOption = None, output: OutputOption = None,
+) -> None:  # fmt: skip
+    """Run an experiment of the paper again: minutes on a CPU in its short setting; goes on where it was cut off."""
+    from si_verify.cli.reproduce import reproduce
+    from si_verify.config import load_config
+
+    config = load_config(overrides=_overrides(None, device, None, seed, None, None, None, output, None))
+    _exit(reproduce(config, full))
 
 
 @app.command("doctor")

@@ -27,6 +27,12 @@ class TargetKind(StrEnum):
     sde = "sde"
     sampler = "sampler"
     pde = "pde"
+    drift = "drift"
+    likelihood = "likelihood"
+
+
+class Experiment(StrEnum):
+    paper_128d = "paper-128d"
 
 
 class What(StrEnum):

@@ -76,3 +76,9 @@ def test_a_loss_of_a_users_own() -> None:
     assert check_objective(QuadraticObjective("score", antithetic=False), "score", problem="1d-bimodal").passed
     record = check_objective(lambda *args: QuadraticObjective("score")(*args).mean(), "score", problem="1d-bimodal")
     assert "one loss a row" in record.failures[0].reason
+
+
+def test_a_network_that_learned_nothing_fails_without_any_claim():
+    record = check_drift(lambda t, x: torch.zeros_like(x), problem="1d-bimodal", select="check=drift-error")
+    assert not record.passed
+    assert "0.05" in record.failures[0].reason
