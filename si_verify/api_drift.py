@@ -30,7 +30,8 @@ def check_drift(
     quantity: what it was trained for, "velocity", "interpolant_velocity", "score" or "denoiser"; module: a callable, a
     torch module, or with ``checkpoint`` a module's class or factory, called without arguments, whose weights are read
     from a ``.safetensors`` file or by ``torch.load(weights_only=True)``; no pickle is executed. score: a learned score
-    that goes with a velocity. relative_error: what is claimed in L2 over (t, x_t), 5 % unless said, gradient: that ∇f is symmetric.
+    that goes with a velocity. relative_error: what is claimed in L2 over (t, x_t), 5 % unless said; gradient: that ∇f
+    is symmetric.
     problem: a name of the catalogue with a latent, or an expression over such. ``options``: see ``verify_subject``.
     Raises ValueError or TypeError for what cannot be meant.
     """
