@@ -23,9 +23,9 @@ from si_verify.regression.sides import SideProcess, Tree
 PRACTICAL = 0.03
 PROMISED = 0.10  # what the gate sees if it is there: 'same' rules out a change of this size, or it is not said
 PATIENCE = {
-    "quick": Patience(seconds=5.0, width=0.005, least=30),
-    "standard": Patience(seconds=20.0, width=0.003, least=60),
-    "full": Patience(seconds=60.0, width=0.002, least=100),
+    "quick": Patience(seconds=10.0, width=0.005, least=60),
+    "standard": Patience(seconds=20.0, width=0.003, least=100),
+    "full": Patience(seconds=60.0, width=0.002, least=200),
 }
 _STRETCH = 2e-3  # seconds: a thousand times the clock's own cost, and short enough to fall between interruptions
 _BEST_OF, _ROUND = 5, 0.02  # stretches a sample, fewer (but two) where they would take longer than _ROUND seconds
