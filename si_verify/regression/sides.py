@@ -38,7 +38,12 @@ class Tree:
 
     def environment(self) -> dict[str, str]:
         first = [] if self.path is None else [str(self.path)]
-        return dict(os.environ) | {"PYTHONPATH": os.pathsep.join([*first, *(p for p in sys.path if p)])}
+        # One thread unless told otherwise: where a core is shared, a barrier between threads times the neighbours.
+        return (
+            {"OMP_NUM_THREADS": "1"}
+            | dict(os.environ)
+            | {"PYTHONPATH": os.pathsep.join([*first, *(p for p in sys.path if p)])}
+        )
 
 
 def _run(*words: str, cwd: Path | None = None) -> str:
