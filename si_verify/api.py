@@ -42,7 +42,7 @@ def verify_subject(
     config = load_config(overrides=given)
     dtypes = () if config.dtype == "all" else (config.dtype,)
     settings = Settings(config.profile, resolve_device(device), seed, budget, select, dtypes, problem)
-    cases = plan([subject], discovery.checks().values(), problems.all(), settings)
+    cases = plan([subject], discovery.checks().values(), problems.all(), settings, brief=False)
     if not cases:
         raise ValueError(f"nothing selected for kind {subject.kind!r} (select={select!r}, problem={problem!r})")
     return run(cases, settings, InlineExecutor({subject.name: subject}), command="python")

@@ -71,6 +71,7 @@ class Check:
     statistical   True if any of its bounds is of origin ``sampling``: it then draws on the run's budget
     dtypes        the dtypes it makes sense for
     quick_dtypes  those of the quick profile, where fewer say as much; a dtype asked for by name is not held back
+    quick_kinds   the kinds of the quick profile, where another check says as much of the rest; a selection gets all
     tags, cost    for selection; ``cost`` is a rough number of seconds, to start the long cases first
     """
 
@@ -83,6 +84,7 @@ class Check:
     statistical: bool = False
     dtypes: tuple[str, ...] = ("float64", "float32")
     quick_dtypes: tuple[str, ...] | None = None
+    quick_kinds: frozenset[str] | None = None
     tags: frozenset[str] = frozenset()
     cost: float = 1.0
     extra: Mapping[str, Any] = field(default_factory=dict)

@@ -41,28 +41,35 @@ def _labels(check: Check, subject: Subject, problem: Problem, dtype: str) -> Lab
     }
 
 
+def _repeats(check: Check, subject: Subject) -> bool:
+    return VARIANT in subject.tags or (check.quick_kinds is not None and subject.kind not in check.quick_kinds)
+
+
 def plan(
     subjects: Iterable[Subject],
     checks: Iterable[Check],
     catalogue: Sequence[Problem],
     settings: Settings,
     targets: Mapping[str, Target] | None = None,
+    brief: bool | None = None,
 ) -> list[Case]:
     """All selected (check, subject, problem, dtype), long ones first, sharing the budget over statistical ones.
 
     The budget is split evenly over the statistical cases (Bonferroni), so that the chance that a run of right
     implementations raises even one false alarm is at most ``settings.budget``.
+    ``brief`` leaves out what only repeats (variants, ``quick_kinds``): by default the quick profile, nothing selected.
     ``settings.problem_select`` replaces the problems a check asks for in the profile.
     """
     chosen = parse(settings.select)
     wanted = list(subjects)
-    brief = settings.profile == "quick" and not settings.select
+    if brief is None:
+        brief = settings.profile == "quick" and not settings.select
     rows: list[tuple[float, Check, Subject, Problem, str]] = []
     for check in checks:
         at_home = parse(settings.problem_select or check.problems[settings.profile])
         own = [p for p in catalogue if at_home(problem_labels(p))] if check.problems[settings.profile] else []
         for subject in wanted:
-            if subject.kind not in check.kinds or (brief and VARIANT in subject.tags):
+            if subject.kind not in check.kinds or (brief and _repeats(check, subject)):
                 continue
             for problem in own:
                 if not check.applies(subject, problem):

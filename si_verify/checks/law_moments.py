@@ -66,6 +66,7 @@ CHECK = Check(
     claim="Started from ρ at one end of time, the sampler ends with the means, covariances, mode weights and tails of "
     "ρ at the other (arXiv:2303.08797, Theorems 2.6 to 2.9)",
     quick_dtypes=("float64",),
+    quick_kinds=frozenset({"sde"}),  # of a flow the pathwise checks say as much, free of sampling noise
     kinds=frozenset({"sde", "ode"}),
     measure=measure,
     problems={

@@ -105,7 +105,7 @@ CHECK = Check(
     kinds=frozenset({"likelihood"}),
     measure=paths,
     problems={
-        "quick": "gaussian-1d, 1d-bimodal",
+        "quick": "gaussian-1d",
         "standard": "gaussian-1d, 1d-bimodal, gaussian-2d-crossed",
         "full": "gaussian-1d, 1d-bimodal, gaussian-2d-crossed, correlated-2d",
     },

@@ -146,6 +146,7 @@ CHECK = Check(
     name="ode-behaviour",
     claim="A solver treats each row alike, keeps no state, integrates a constant field exactly in both directions, "
     "ends at the last time, stays within the given times and evaluates as often as it says",
+    quick_dtypes=("float32",),  # the dtype a solver is likelier to leave
     kinds=frozenset({"ode"}),
     measure=_measure,
     problems={

@@ -70,7 +70,7 @@ def _non_uniform(context: Context) -> Outcome:
 
 
 _PROBLEMS = {
-    "quick": "product-2d or correlated-2d",
+    "quick": "product-2d",
     "standard": "order and exact-flow and not costly",
     "full": "order and not costly",
 }

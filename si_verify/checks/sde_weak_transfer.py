@@ -128,7 +128,7 @@ CHECK = Check(
     kinds=frozenset({"sde"}),
     measure=measure,
     problems={
-        "quick": "1d-bimodal",
+        "quick": "",
         "standard": "gaussian-1d or 1d-bimodal or one-sided-vp-1d",
         "full": "1d and order and sde-ok",
     },

@@ -22,6 +22,7 @@ from si_verify.record import Result
 
 _START_SECONDS = 120.0  # imports of torch and its like on a cold disk
 _POLL_SECONDS = 0.2
+_LEAVE_SECONDS = 3.0  # for its exit handlers
 
 
 @dataclass
@@ -41,6 +42,13 @@ class Worker:
         self.deadline = self.since + timeout
         with contextlib.suppress(OSError):
             self.pipe.send(case)
+
+    def retire(self) -> None:
+        """Let an idle worker leave by itself, so that what it had registered is cleared; then see that it is gone."""
+        with contextlib.suppress(OSError):
+            self.pipe.close()
+        self.process.join(_LEAVE_SECONDS)
+        self.end()
 
     def end(self) -> None:
         with contextlib.suppress(OSError):
@@ -90,7 +98,7 @@ class LocalExecutor:
                     if worker.ready and worker.case is None:
                         if not waiting:
                             workers.remove(worker)
-                            worker.end()
+                            worker.retire()
                             continue
                         started(waiting[0])
                         worker.give(waiting.popleft(), self.timeout)
