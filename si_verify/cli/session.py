@@ -76,7 +76,8 @@ def verify(
 ) -> int:
     """Run all that is selected for ``subjects``; returns the exit code."""
     settings = settings_of(config, problem_select)
-    cases: list[Case] = plan(subjects, discovery.checks().values(), problems.all(), settings, targets, False if targets else None)
+    brief = False if targets else None  # of one's own subject everything is wanted
+    cases: list[Case] = plan(subjects, discovery.checks().values(), problems.all(), settings, targets, brief)
     console = Console(stderr=True)
     if not cases:
         console.print(f"nothing selected (select={settings.select!r}, profile={settings.profile})", markup=False)
