@@ -112,6 +112,7 @@ def _plate(gallery: Gallery, drawer: Drawer | None, sheets: Sequence[Sheet], own
             "spec": gallery.spec(drawing.spec),
             "shape": drawing.shape,
             "panels": drawing.panels,
+            "together": drawing.together,
             "tables": {k: dict(v) for k, v in drawing.tables.items()},
             "params": dict(drawing.params),
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reports.wording import plural
+from reports.wording import number, plural
 from si_verify.record import Evidence, Record
 
 
@@ -43,6 +43,7 @@ def machine_facts(record: Record) -> Facts:
         ("device", h.device),
         ("profile", h.profile),
         ("seed", str(h.seed)),
+        ("false alarms", f"at most {number(h.budget)} for the whole run"),
         ("commit", h.commit or "not a repository"),
         ("selection", h.select or "everything"),
         ("command", h.command),

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import bundle, gallery, leaderboard, matrix, summary, wording
+from reports import bundle, gallery, leaderboard, matrix, pages, summary, wording
 from reports.embed import embed_json, results_table
 from reports.machine import machine_facts
 from si_verify.gate import Verdict
@@ -37,7 +37,7 @@ def _environment() -> Environment:
         "duration": wording.duration,
         "link": wording.safe_link,
         "broken": summary.broken,
-        "anchor": lambda identity: wording.anchor(wording.printable(identity)),
+        "page": lambda name, kind: pages.page_href(kind, wording.printable(name)),
     }
     env.globals |= {
         "plural": wording.plural,
@@ -63,14 +63,16 @@ def render(records: Sequence[Record]) -> str:
     if not records:
         raise ValueError("records: expected at least one Record, got none")
     results, which = _results(records)
+    place = {id(result): number for result, number in zip(results, which, strict=True)}
     pictures = gallery.build(results)
     payload = {
         "results": results_table(results, pictures.own, which),
         "plates": pictures.plates,
         "specs": pictures.specs,
         "sections": [{"kind": s["kind"], "plates": s["plates"]} for s in pictures.sections],
-        "verdicts": {v.value: [s.name, s.symbol, s.severity] for v, s in wording.SPELLINGS.items()},
-        "records": [f"{r.header.device} · {r.header.created}" for r in records],
+        "verdicts": {v.value: [s.name, s.symbol, s.severity, s.plural] for v, s in wording.SPELLINGS.items()},
+        "records": pages.records_table(records),
+        "whole": pages.whole_commands(results),
     }
     return (
         _environment()
@@ -80,6 +82,13 @@ def render(records: Sequence[Record]) -> str:
             results=results,
             headline=summary.headline(records),
             counts=summary.counts(results),
+            broke=summary.broke(results),
+            anchor=lambda r: wording.anchor(wording.printable(r.id), place[id(r)]),
+            letter=pages.letter,
+            machine_names=[pages.machine_name(r) for r in records],
+            record_counts=[summary.counts(r.results) for r in records],
+            machines=list(dict.fromkeys(pages.machine_name(r) for r in records)),
+            problems=summary.tallies(results, "problem"),
             failed=summary.grouped(results, Verdict.FAILED),
             max_groups=MAX_GROUPS,
             by_reason={v: summary.by_reason(results, v) for v in wording.SPELLINGS},

@@ -40,6 +40,14 @@ def counts(results: Sequence[Result]) -> dict[Verdict, int]:
     return {v: found[v] for v in SPELLINGS if found[v]}
 
 
+def tallies(results: Sequence[Result], name: str) -> list[tuple[str, dict[Verdict, int]]]:
+    """For every value of a result's field ``name`` the counts of its verdicts, in the order of the names."""
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        groups.setdefault(getattr(result, name), []).append(result)
+    return [(value, counts(groups[value])) for value in sorted(groups)]
+
+
 def _incomplete(records: Sequence[Record]) -> list[str]:
     missing = sum(max(0, r.header.planned - len(r.results)) for r in records)
     damaged = sum(r.damaged for r in records)
@@ -104,6 +112,35 @@ def grouped(results: Sequence[Result], verdict: Verdict) -> list[Group]:
             groups.setdefault((result.subject, result.check), []).append(result)
     ordered = [Group(tuple(sorted(g, key=worst_margin, reverse=True))) for g in groups.values()]
     return sorted(ordered, key=lambda g: (-len(g.results), -worst_margin(g.first), g.first.id))
+
+
+@dataclass(frozen=True)
+class Broken:
+    """What broke of one subject in one line: its most telling result, and how many more there are."""
+
+    result: Result
+    measurement: MeasurementRow | None
+    more: int
+
+
+def broke(results: Sequence[Result]) -> list[Broken]:
+    """One line a subject with failures, the one with most of them first; what lies furthest outside its bound leads."""
+    by_subject: dict[str, list[Result]] = {}
+    for result in results:
+        if result.verdict in BAD:
+            by_subject.setdefault(result.subject, []).append(result)
+    lines = []
+    for found in by_subject.values():
+        # A finite number says more than a result without one, and a failure more than the suite's own error.
+        lead = min(found, key=lambda r: (BAD.index(r.verdict), not _finite(r), -_finite(r), r.id))
+        measured = [m for m in broken(lead) if math.isfinite(m.margin)] or broken(lead)
+        lines.append(Broken(lead, measured[0] if measured else None, len(found) - 1))
+    return sorted(lines, key=lambda b: (BAD.index(b.result.verdict), -b.more, b.result.id))
+
+
+def _finite(result: Result) -> float:
+    """The largest finite margin among the violated bounds; 0 without one."""
+    return max((m.margin for m in broken(result) if math.isfinite(m.margin)), default=0.0)
 
 
 def by_reason(results: Sequence[Result], verdict: Verdict) -> list[tuple[str, str, tuple[Result, ...]]]:

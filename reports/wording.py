@@ -65,9 +65,9 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-def anchor(identity: str) -> str:
-    """The permalink's fragment of a result."""
-    return "r=" + quote(identity, safe="/", errors="replace")
+def anchor(identity: str, record: int = 0) -> str:
+    """The permalink's fragment of a result; on a page of several records of the one with this number."""
+    return (f"r{record}=" if record else "r=") + quote(identity, safe="/", errors="replace")
 
 
 def safe_link(link: str) -> str:

@@ -114,6 +114,7 @@ def _draw(sheets: Sequence[Sheet]) -> Drawing:
             notes=[f"Shade: density, as a share of the exact maximum at that t. {note}at most {_largest(data):.2g}."],
             shape="square-panels",
             panels=3 * max(1, len(times(data))),
+            together=3,
         )
     samples = any(s.data.kind == "samples-2d" for s in sheets)
     return Drawing(

@@ -32,6 +32,7 @@ class Drawing:
     notes     sentences under the picture
     shape     "curve", "tall", "square", "rows" (a row per statistic), "panels" or "square-panels": one per t
     panels    number of panels or rows
+    together  so many panels in a row belong to each other and are not parted by the end of a line
     """
 
     spec: Mapping[str, Any]
@@ -41,6 +42,7 @@ class Drawing:
     notes: Sequence[str] = ()
     shape: str = "curve"
     panels: int = 1
+    together: int = 1
 
 
 @dataclass(frozen=True)

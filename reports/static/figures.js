@@ -57,8 +57,12 @@ function rowsOf(columns, more = {}) {
 function frame(plate, width) {
   const square = plate.shape === 'square-panels';
   if (square || plate.shape === 'panels') {
-    const across = Math.max(1, Math.min(plate.panels, Math.floor(width / (square ? 150 : 165))));
-    const free = Math.max(90, Math.floor((width - 8) / across) - (square ? 46 : 20));
+    let across = Math.max(1, Math.min(plate.panels, Math.floor(width / (square ? 150 : 165))));
+    if (plate.together > 1 && across > 1) {
+      // Panels that belong together stay in one row; on a phone there they are small rather than apart.
+      across = Math.max(plate.together, across - across % plate.together);
+    }
+    const free = Math.max(plate.together > 1 ? 56 : 90, Math.floor((width - 8) / across) - (square ? 46 : 20));
     const side = square ? Math.min(free, 230) : free;
     return { across, side, height: Math.ceil(plate.panels / across) * ((square ? side : 96) + 42) };
   }
@@ -153,7 +157,7 @@ function legend(plate, host) {
   return el('ul', { class: 'legend' }, names.map((name, i) => {
     const result = resultAt(plate.owners[i] ?? plate.owners[0]);
     const events = { mouseenter: () => point(name), mouseleave: () => point(''), focusin: () => point(name), focusout: () => point('') };
-    const item = el('li', {}, swatch(i), el('a', { href: anchorOf(result.id) }, name), ' ', mark(result.verdict),
+    const item = el('li', {}, swatch(i), el('a', { href: result.href }, name), ' ', mark(result.verdict),
       plate.captions[i] ? el('span', { class: 'caption' }, plate.captions[i]) : '');
     for (const [type, listener] of Object.entries(events)) item.addEventListener(type, listener);
     return item;
@@ -190,7 +194,7 @@ function plateElement(index, own) {
   const figure = el('figure', { class: 'plate ' + (plate.shape ?? 'table'), 'data-plate': index },
     el('figcaption', {}, el('h4', {}, own ? plate.title : plate.problem),
       el('p', {}, own ? '' : plate.title + ' · ' + place.slice(1).join(' · '),
-        !own && !plate.legend ? [' ', mark(result.verdict), ' ', el('a', { href: anchorOf(result.id) }, 'result')] : '')));
+        !own && !plate.legend ? [' ', mark(result.verdict), ' ', el('a', { href: result.href }, 'result')] : '')));
   if (plate.spec !== undefined) {
     const host = el('div', { class: 'chart', role: 'img', 'aria-label': `${plate.title}, ${plate.problem}: data in the table below` });
     drawn.set(host, { plate });

@@ -40,8 +40,8 @@ function num(value, digits = 4) {
   return (trimmed + (exponent ? 'e' + Number(exponent) : '')).replaceAll('-', '−');
 }
 
-function anchorOf(id) {
-  return '#r=' + encodeURIComponent(id).replaceAll('%2F', '/');
+function anchorOf(id, record = 0) {
+  return '#r' + (record || '') + '=' + encodeURIComponent(id).replaceAll('%2F', '/');
 }
 
 /** A command that breaks between its options only, with a button that copies it. */

@@ -9,14 +9,21 @@ const ROWS = page.results.rows;
 const SHOW = 60;
 
 function get(row, name) {
+  if (name === 'machine') return page.records[row[at.record]].machine;
+  if (name === 'record') return page.records[row[at.record]].letter;
   return INTERNED.has(name) ? S[row[at[name]]] : row[at[name]];
 }
 
 function resultAt(index) {
-  return { id: ROWS[index][at.id], verdict: get(ROWS[index], 'verdict'), subject: get(ROWS[index], 'subject') };
+  return { href: hrefOf(index), verdict: get(ROWS[index], 'verdict'), subject: get(ROWS[index], 'subject') };
 }
 
-const filter = { q: '', verdict: '', subject: '', check: '', problem: '', dtype: '' };
+/** The address of a result; on a page of several records it says of which. */
+const hrefOf = (index) => anchorOf(ROWS[index][at.id], ROWS[index][at.record]);
+
+const EXACT = ['verdict', 'subject', 'check', 'problem', 'dtype', 'machine', 'record'];
+const filter = Object.fromEntries(['q', ...EXACT].map((name) => [name, '']));
+const filterHref = (chosen) => '#results?' + new URLSearchParams(chosen);
 const haystacks = new Array(ROWS.length);
 
 function haystack(i) {
@@ -26,7 +33,7 @@ function haystack(i) {
 
 function matching() {
   const words = filter.q.toLowerCase().split(/\s+/).filter(Boolean);
-  const exact = ['verdict', 'subject', 'check', 'problem', 'dtype'].filter((name) => filter[name]);
+  const exact = EXACT.filter((name) => filter[name]);
   const found = [];
   for (let i = 0; i < ROWS.length; i++) {
     if (exact.every((name) => get(ROWS[i], name) === filter[name]) && words.every((w) => haystack(i).includes(w))) found.push(i);
@@ -62,18 +69,27 @@ function measurementTable(measurements) {
       el('td', { class: 'word why' }, S[m[M.why]]))))));
 }
 
+function recordName(index) {
+  const { letter, commit, created, machine } = page.records[index];
+  return [letter, commit, created, machine].filter(Boolean).join(' · ');
+}
+
 function pairs(list) {
   return el('dl', { class: 'pairs' }, list.filter(([, v]) => v !== '' && v !== null)
     .map(([k, v]) => el('div', {}, el('dt', {}, k), el('dd', {}, v))));
 }
 
+function claimsOf(row) {
+  return row[at.claims] < 0 ? [] : Object.entries(JSON.parse(S[row[at.claims]]))
+    .filter(([, v]) => v !== null && v !== '' && v !== false && !(Array.isArray(v) && !v.length))
+    .map(([k, v]) => `${k.replaceAll('_', ' ')} ${Array.isArray(v) ? v.join(', ') : v}`);
+}
+
+const tagsOf = (row) => row[at.tags].map((t) => S[t]).join(', ');
+
 function detail(i) {
   const row = ROWS[i];
   const link = get(row, 'link');
-  const claims = row[at.claims] < 0 ? [] : Object.entries(JSON.parse(S[row[at.claims]]))
-    .filter(([, v]) => v !== null && v !== '' && v !== false && !(Array.isArray(v) && !v.length))
-    .map(([k, v]) => `${k.replaceAll('_', ' ')} ${Array.isArray(v) ? v.join(', ') : v}`);
-  const tags = row[at.tags].map((t) => S[t]).join(', ');
   const plates = row[at.plates].map((p) => plateElement(p, true));
   const reason = get(row, 'reason');
   return el('div', { class: 'detail' },
@@ -84,18 +100,19 @@ function detail(i) {
     row[at.notes].length ? el('ul', { class: 'notes' }, row[at.notes].map((n) => el('li', {}, S[n]))) : '',
     plates.length ? el('div', { class: 'plates' }, plates) : '',
     row[at.traceback] ? el('details', {}, el('summary', {}, 'Traceback'), el('pre', {}, row[at.traceback])) : '',
-    pairs([['claims', claims.join(' · ')], ['tags', tags], ['device', get(row, 'device')], ['seed', row[at.seed]],
+    pairs([['claims', claimsOf(row).join(' · ')], ['tags', tagsOf(row)], ['device', get(row, 'device')], ['seed', row[at.seed]],
       ['share of the false-alarm budget', row[at.alpha] ? num(row[at.alpha], 3) : ''], ['time', num(row[at.seconds], 3) + ' s'],
-      ['record', page.records.length > 1 ? page.records[row[at.record]] : ''],
+      ['record', page.records.length > 1 ? recordName(row[at.record]) : ''],
       ['evidence', row[at.evidence].map((e) => S[e]).join('; ')]]),
-    el('p', { class: 'permalink' }, el('a', { href: anchorOf(row[at.id]) }, 'Permalink to this result')));
+    el('p', { class: 'permalink' }, el('a', { href: hrefOf(i) }, 'Permalink to this result'),
+      ...['subject', 'problem', 'machine'].map((kind) => el('a', { href: pageHref(kind, get(row, kind)) }, `Page of this ${kind}`))));
 }
 
 function toggle(tr, i, open = tr.nextElementSibling?.className !== 'under') {
   const button = tr.querySelector('button');
   const there = tr.nextElementSibling?.className === 'under';
   button.setAttribute('aria-expanded', String(open));
-  if (open && !there) tr.after(el('tr', { class: 'under' }, el('td', { colspan: 7 }, detail(i))));
+  if (open && !there) tr.after(el('tr', { class: 'under' }, el('td', { colspan: 8 }, detail(i))));
   if (!open && there) tr.nextElementSibling.remove();
 }
 
@@ -109,7 +126,8 @@ function resultRow(i) {
     el('td', { class: 'word wide' }, get(row, 'dtype')),
     m ? [el('td', { class: 'word wide' }, S[m[M.name]]), el('td', {}, num(m[M.value]), ' ', el('span', { class: 'bound' }, relation(m))),
       el('td', { class: 'wide' }, num(m[M.margin], 3) + (typeof m[M.margin] === 'number' ? '×' : ''))]
-      : el('td', { class: 'word reason', colspan: 3 }, get(row, 'reason').slice(0, 160)));
+      : el('td', { class: 'word reason', colspan: 3 }, get(row, 'reason').slice(0, 160)),
+    page.records.length > 1 ? el('td', { class: 'word' }, get(row, 'record')) : '');
   tr.addEventListener('click', (event) => {
     if (!event.target.closest('a') && !String(getSelection())) toggle(tr, i);
   });
@@ -122,7 +140,7 @@ function group(subject, members, open) {
   const marks = Object.keys(tally).sort((a, b) => page.verdicts[a][2] - page.verdicts[b][2])
     .map((v) => el('span', { class: 'tally' }, mark(v), String(tally[v])));
   const body = el('tbody');
-  const heads = ['', 'check', 'problem', 'dtype', 'nearest to its bound', 'value', 'of bound'];
+  const heads = ['', 'check', 'problem', 'dtype', 'nearest to its bound', 'value', 'of bound', ...(page.records.length > 1 ? ['record'] : [])];
   const table = el('table', { class: 'numbers results' }, el('thead', {}, el('tr', {},
     heads.map((h, i) => el('th', { scope: 'col', class: (i < 5 ? 'word' : '') + ([3, 4, 6].includes(i) ? ' wide' : '') }, h)))), body);
   const all = el('button', { type: 'button', class: 'more' }, 'Open every result: all measurements');
@@ -131,7 +149,10 @@ function group(subject, members, open) {
     el('summary', {}, el('b', {}, subject), el('span', { class: 'tallies' }, marks)));
   let shown = 0;
   details.show = (until) => {
-    if (!shown) details.append(el('div', { class: 'scroll' }, table), el('p', { class: 'buttons' }, more, all));
+    if (!shown) {
+      details.append(el('div', { class: 'scroll' }, table), el('p', { class: 'buttons' }, more, all,
+        el('a', { class: 'more', href: pageHref('subject', subject) }, 'Page of this subject')));
+    }
     const end = Math.min(members.length, until);
     for (; shown < end; shown++) body.append(resultRow(members[shown]));
     more.textContent = `Show ${Math.min(SHOW, members.length - shown)} of ${members.length - shown} more`;

@@ -165,3 +165,83 @@ def test_twenty_thousand_results_open_in_under_three_seconds(page: Page, tmp_pat
     print(f"20,000 results, {path.stat().st_size / 1e6:.1f} MB: ready after {seconds:.2f} s")
     assert page.js("document.getElementById('status').textContent").startswith("20,000 results")
     assert seconds < 3
+
+
+def test_a_subject_has_a_page_and_the_back_button_returns_to_where_the_reader_was(page: Page, report: Path) -> None:
+    fresh(page).open(report)
+    page.js("document.getElementById('matrix').scrollIntoView()")
+    page.js("new Promise((r) => setTimeout(r, 100))")
+    place = page.js("scrollY")
+    page.js("document.querySelector('#matrix th a[title=\"torchdiffeq/dopri8\"]').click()")
+    page.wait("!document.getElementById('page').hidden")
+    text = page.js("document.getElementById('page').innerText")
+    for words in (
+        "torchdiffeq/dopri8",
+        "What broke",
+        "How to repeat it",
+        "What was tried",
+        "--select subject=torchdiff",
+    ):
+        assert words in text
+    assert page.js("document.title").startswith("torchdiffeq/dopri8")
+    assert page.js("document.activeElement.tagName") == "H1"
+    assert page.js("document.getElementById('overview').hidden")
+    page.js("history.back()")
+    page.wait("document.getElementById('page').hidden")
+    page.wait(f"Math.abs(scrollY - {place}) < 200")
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize(
+    ("fragment", "words"),
+    [
+        ("#problem=ring-2d", ("ring-2d", "What was tried", "torchdiffeq/dopri8")),
+        ("#machine=cpu%20%C2%B7%20Intel%20Xeon%20CPU%20@%202.60GHz", ("Run and machine", "Versions", "torchsde")),
+        ("#subject=%3Cscript%3Ewindow.pwned=1%3C/script%3E", ("<script>window.pwned=1</script>", "What broke")),
+    ],
+)
+def test_every_problem_machine_and_hostile_subject_has_a_page_with_an_address(
+    page: Page, report: Path, fragment: str, words: tuple[str, ...]
+) -> None:
+    fresh(page).open(report, width=390, fragment=fragment)
+    page.wait("!document.getElementById('page').hidden")
+    text = page.js("document.getElementById('page').innerText")
+    assert [w for w in words if w not in text] == []
+    assert page.js("document.documentElement.scrollWidth") <= 390
+    assert page.js("window.pwned === undefined && document.querySelectorAll('main img').length === 0")
+    assert page.complaints == []
+    assert [u for u in page.requests if u.startswith("http")] == []
+
+
+def test_a_page_of_nothing_is_the_overview(page: Page, report: Path) -> None:
+    fresh(page).open(report, fragment="#subject=nobody")
+    assert page.js("document.getElementById('page').hidden && !document.getElementById('overview').hidden")
+
+
+def test_the_back_button_undoes_a_filter(page: Page, report: Path) -> None:
+    fresh(page).open(report)
+    everything = page.js("document.getElementById('status').textContent")
+    page.js("document.querySelector('#chips button[value=skipped]').click()")
+    page.wait("document.getElementById('status').textContent.startsWith('6 of ')")
+    page.js("history.back()")
+    page.wait(f"document.getElementById('status').textContent === {everything!r}")
+    assert page.js("document.querySelector('#chips button[value=skipped]').getAttribute('aria-pressed')") == "false"
+
+
+def test_keys_step_through_results_open_pages_and_leave_them(page: Page, report: Path) -> None:
+    fresh(page).open(report)
+    seen = []
+    for _ in range(2):
+        page.key("j", "KeyJ", 74, "j")
+        seen.append(page.js("document.activeElement.textContent"))
+    assert len(set(seen)) == 2
+    page.key("k", "KeyK", 75, "k")
+    assert page.js("document.activeElement.textContent") == seen[0]
+    assert page.js("document.activeElement.classList.contains('who')")
+    page.key("Enter", "Enter", 13, "\r")
+    page.wait("!document.getElementById('page').hidden")
+    page.key("Escape", "Escape", 27)
+    page.wait("document.getElementById('page').hidden")
+    page.key("/", "Slash", 191, "/")
+    page.key("j", "KeyJ", 74, "j")
+    assert page.js("[document.activeElement.id, document.getElementById('q').value]") == ["q", "j"]
