@@ -68,7 +68,7 @@ def normals(
     who = np.asarray(particles, dtype=np.uint64)[:, None]
     a, b, c, d = philox((who, step, blocks, stream), (seed, seed >> 32))
     if dtype == "float32":
-        pairs = [(uniform32(a), uniform32(b)), (uniform32(c), uniform32(d))]
+        pairs: list[tuple[Any, Any]] = [(uniform32(a), uniform32(b)), (uniform32(c), uniform32(d))]
     else:
         pairs = [(uniform64(a, b), uniform64(c, d))]
     columns = []

@@ -1,0 +1,56 @@
+"""From a kernel to a subject of kind field: the law packed once a time, rows grouped by their times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from analytic import Interpolant
+from si_verify.kernels.pack import Packed, pack
+
+QUANTITIES = ("log_density", "score", "velocity")
+_KEPT_TIMES = 64
+
+Build = Callable[[Interpolant, torch.dtype, torch.device], dict[str, Callable[..., Tensor]]]
+Evaluate = Callable[[Packed, Tensor, str], Tensor]
+"""(law as tensors, x (N, D), quantity) -> (N,) or (N, D)."""
+
+
+def fields_by(
+    evaluate: Evaluate,
+    prepare: Callable[[Packed], Packed] = lambda law: law,
+    admit: Callable[[torch.device], None] = lambda device: None,
+) -> Build:
+    """``build(interpolant, dtype, device)`` around a kernel.
+
+    evaluate  the kernel at one time; x arrives as it came, strides and offset included
+    prepare   what the kernel needs done to the packed law, in float64, before it is rounded to the dtype
+    admit     raises Unavailable for a device on which the kernel cannot run
+    """
+
+    def build(interpolant: Interpolant, dtype: torch.dtype, device: torch.device) -> dict[str, Callable[..., Tensor]]:
+        admit(device)
+
+        @lru_cache(maxsize=_KEPT_TIMES)
+        def law(t: float) -> Packed:
+            return prepare(pack(interpolant, t)).to(dtype, device)
+
+        def field(quantity: str) -> Callable[..., Tensor]:
+            def at(t: float | Tensor, x: Tensor) -> Tensor:
+                if not isinstance(t, Tensor) or t.ndim == 0:
+                    return evaluate(law(float(t)), x, quantity)
+                answer = torch.empty(x.shape[:1] if quantity == "log_density" else x.shape, dtype=dtype, device=device)
+                times, which = torch.unique(t, return_inverse=True)
+                for i, s in enumerate(times.tolist()):
+                    rows = which == i
+                    answer[rows] = evaluate(law(s), x[rows], quantity)
+                return answer
+
+            return at
+
+        return {quantity: field(quantity) for quantity in QUANTITIES}
+
+    return build

@@ -1,0 +1,159 @@
+"""The Triton kernel, in the interpreter where there is no GPU: every tail, stride and weight against the yardstick."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("triton")
+if not torch.cuda.is_available() and os.environ.get("TRITON_INTERPRET") != "1":
+    pytest.skip("no GPU: test_triton_interpreter.py runs these in the interpreter", allow_module_level=True)
+
+from analytic import Coupling, GaussianMixture, Interpolant, Schedule
+from si_verify.fields.conditioning import sensitivity
+from si_verify.kernels.pack import pack
+from si_verify.kernels.triton_mixture import evaluate
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+DTYPES = (torch.float64, torch.float32)
+UNITS = 100.0  # of eps·K, what field-pointwise allows
+T = 0.6
+
+
+def mixture(k: int, dim: int, kind: str = "diagonal", weights: np.ndarray | None = None) -> Interpolant:
+    rng = np.random.default_rng([k, dim])
+    cov = rng.uniform(0.2, 1.5, k if kind == "isotropic" else (k, dim))
+    law = GaussianMixture(rng.dirichlet(np.ones(k)) if weights is None else weights, 2 * rng.normal(size=(k, dim)), cov)
+    base = GaussianMixture(np.ones(1), np.zeros((1, dim)), np.ones(1))
+    return Interpolant(Coupling.independent(base, law), Schedule.linear())
+
+
+def cloud(interpolant: Interpolant, n: int, dtype: torch.dtype) -> torch.Tensor:
+    return torch.as_tensor(interpolant.sample(T, n, 1)).to(DEVICE, dtype)
+
+
+def worst(interpolant: Interpolant, x: torch.Tensor, answer: dict[str, torch.Tensor]) -> float:
+    """Largest error in units of eps·K over all quantities."""
+    x64, ratio = x.detach().cpu().double(), 0.0
+    scale = sensitivity(interpolant, T, x64, torch.Generator().manual_seed(0))
+    for quantity, ours in answer.items():
+        gap = (ours.cpu().double() - getattr(interpolant, quantity)(T, x64)).abs()
+        gap = gap if gap.ndim == 1 else torch.linalg.vector_norm(gap, dim=1)
+        unit = torch.finfo(x.dtype).eps * scale[quantity]
+        ratio = max(ratio, float(torch.nan_to_num(gap / unit, nan=float("inf")).max()))
+    return ratio
+
+
+def run(interpolant: Interpolant, x: torch.Tensor, **options) -> dict[str, torch.Tensor]:
+    return evaluate(pack(interpolant, T).to(x.dtype, x.device), x, **options)
+
+
+SHAPES = [
+    (1, 1, 1),
+    (7, 1, 7),
+    (33, 7, 1),
+    (1, 33, 7),
+    (7, 33, 33),
+    (33, 7, 33),
+    (1000, 7, 3),
+    (33, 1000, 2),
+    (2, 3, 1000),
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", ["isotropic", "diagonal"])
+@pytest.mark.parametrize(("n", "k", "dim"), SHAPES)
+def test_ragged_shapes(n, k, dim, kind, dtype):
+    interpolant = mixture(k, dim, kind)
+    x = cloud(interpolant, n, dtype)
+    assert worst(interpolant, x, run(interpolant, x)) <= UNITS
+
+
+@pytest.mark.parametrize("dot", [False, True])
+@pytest.mark.parametrize("tile", [(16, 16, 16), (32, 16, 32), (16, 64, 16)])
+@pytest.mark.parametrize("kind", ["isotropic", "diagonal"])
+def test_any_tile_and_both_forms_of_the_sums_agree(kind, tile, dot):
+    interpolant = mixture(40, 33, kind)
+    x = cloud(interpolant, 21, torch.float32)
+    assert worst(interpolant, x, run(interpolant, x, tile=tile, dot=dot)) <= UNITS
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_poisoned_outputs_never_show(dtype):
+    interpolant = mixture(19, 5)
+    x = cloud(interpolant, 33, dtype)
+    poison = {q: torch.full((33,) if q == "log_density" else (33, 5), float("nan"), dtype=dtype, device=DEVICE)
+              for q in ("log_density", "score", "velocity")}  # fmt: skip
+    assert worst(interpolant, x, run(interpolant, x, tile=(16, 4, 2), out=poison)) <= UNITS
+
+
+def test_nothing_is_written_past_the_end():
+    interpolant = mixture(3, 3)
+    x = cloud(interpolant, 7, torch.float64)
+    room = torch.full((16, 3), 42.0, dtype=torch.float64, device=DEVICE)
+    run(interpolant, x, quantities=("score",), out={"score": room[:7]})
+    assert bool((room[7:] == 42.0).all())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_strides_and_offsets(dtype):
+    interpolant = mixture(7, 3)
+    x = cloud(interpolant, 33, dtype)
+    plain = run(interpolant, x)
+    wide = torch.full((70, 9), float("nan"), dtype=dtype, device=DEVICE)
+    wide[3:69:2, 1:7:2] = x
+    backing = torch.full((33 * 3 + 5,), float("nan"), dtype=dtype, device=DEVICE)
+    backing[5:] = x.reshape(-1)
+    views = (x.T.contiguous().T, wide[3:69:2, 1:7:2], backing[5:].view(33, 3), x[:1].expand(33, 3))
+    for view in views[:3]:
+        for quantity, value in run(interpolant, view).items():
+            assert torch.equal(value, plain[quantity]), quantity
+    for quantity, value in run(interpolant, views[3]).items():
+        assert torch.equal(value, plain[quantity][:1].expand_as(value)), quantity
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_far_tails(dtype):
+    interpolant = mixture(7, 3)
+    ray = torch.randn(16, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    x = torch.cat([radius * ray for radius in (40.0, 1e3)]).to(DEVICE, dtype)
+    assert worst(interpolant, x, run(interpolant, x, tile=(16, 2, 2))) <= UNITS
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_tiny_weights(dtype):
+    weights = np.array([1.0, 1e-12, 1e-6, 1e-9, 1e-12])
+    interpolant = mixture(5, 2, weights=weights / weights.sum())
+    modes = interpolant.moments(T).mean
+    x = torch.as_tensor(np.repeat(np.asarray(modes)[[0, 1, 2, 4]], 3, 0)).to(DEVICE, dtype)
+    assert worst(interpolant, x, run(interpolant, x, tile=(16, 2, 2))) <= UNITS
+
+
+def test_a_row_does_not_depend_on_its_batch():
+    interpolant = mixture(9, 4)
+    x = cloud(interpolant, 40, torch.float32)
+    whole = run(interpolant, x)
+    for part in (slice(0, 1), slice(5, 12), slice(39, 40)):
+        for quantity, value in run(interpolant, x[part]).items():
+            assert torch.equal(value, whole[quantity][part]), quantity
+
+
+def test_an_empty_batch_and_bad_input():
+    interpolant = mixture(2, 3)
+    assert run(interpolant, torch.empty(0, 3, dtype=torch.float64, device=DEVICE))["score"].shape == (0, 3)
+    with pytest.raises(ValueError, match="shape"):
+        run(interpolant, torch.zeros(4, 2, dtype=torch.float64, device=DEVICE))
+
+
+def test_nan_stays_in_its_row():
+    interpolant = mixture(6, 2)
+    x = cloud(interpolant, 8, torch.float64)
+    x[3, 1] = float("nan")
+    answer = run(interpolant, x)
+    for value in answer.values():
+        bad = torch.isnan(value).reshape(8, -1).any(1)
+        assert bad.tolist() == [i == 3 for i in range(8)]
