@@ -7,7 +7,7 @@ import hashlib
 from functools import cache
 from importlib import resources
 
-SCRIPTS = ("page.js", "figures.js", "results.js", "pages.js", "sortable.js", "main.js")
+SCRIPTS = ("page.js", "figures.js", "results.js", "pages.js", "history.js", "sortable.js", "main.js")
 
 
 @cache

@@ -28,6 +28,7 @@ class Gallery:
     sections  heading, lead and plates of each group of pictures
     own       result index -> its own plates
     dropped   Data left out of the page for its size
+    marks     for every result the letter of its record, if there are several
     """
 
     specs: list[Mapping[str, Any]] = field(default_factory=list)
@@ -36,6 +37,7 @@ class Gallery:
     sections: list[dict[str, Any]] = field(default_factory=list)
     own: dict[int, list[int]] = field(default_factory=dict)
     dropped: int = 0
+    marks: Sequence[str] = ()
     _known: dict[str, int] = field(default_factory=dict)
 
     def spec(self, spec: Mapping[str, Any]) -> int:
@@ -66,8 +68,9 @@ def _label(sheet: Sheet) -> str:
     return label.removeprefix(sheet.result.subject).lstrip(" ,·:") if isinstance(label, str) else ""
 
 
-def _names(series: Sequence[Sheet]) -> list[str]:
-    """Names of the curves, all different: the subjects where those differ, the labels where these do."""
+def _names(series: Sequence[Sheet], marks: Sequence[str] = ()) -> list[str]:
+    """Names of the curves, all different: the subjects where those differ, the labels where these do; of several
+    records their letters too."""
     subjects, labels = [s.result.subject for s in series], [_label(s) for s in series]
     if len(set(labels)) <= 1:
         names = subjects
@@ -75,6 +78,8 @@ def _names(series: Sequence[Sheet]) -> list[str]:
         names = labels
     else:
         names = [f"{s} · {x}" if x else s for s, x in zip(subjects, labels, strict=True)]
+    if len(set(marks)) > 1:
+        names = [f"{n} · {m}" for n, m in zip(names, marks, strict=True)]
     names = [printable(n) for n in names]
     return [f"{n} ({i + 1})" if names.count(n) > 1 else n for i, n in enumerate(names)]
 
@@ -93,7 +98,7 @@ def _plate(gallery: Gallery, drawer: Drawer | None, sheets: Sequence[Sheet], own
     notes = list(drawing.notes) if drawing else [trouble] if trouble else []
     notes += list(dict.fromkeys(str(n) for s in sheets if isinstance(n := s.data.meta.get("note"), str)))
     series = [s for s in sheets if s.data.kind == lead.data.kind]
-    names = _names(series)
+    names = _names(series, [gallery.marks[n] for n in owners[: len(series)]] if gallery.marks else ())
     captions = list(drawing.captions) if drawing else []
     plate: dict[str, Any] = {
         "kind": lead.data.kind,
@@ -178,9 +183,12 @@ def _own(gallery: Gallery, known: Mapping[str, Drawer], number: int, sheets: Seq
     return list(groups.values())
 
 
-def build(results: Sequence[Result]) -> Gallery:
-    """Every picture of a page. ``results`` are in the page's order; plates refer to them by index."""
-    gallery = Gallery()
+def build(results: Sequence[Result], marks: Sequence[str] = ()) -> Gallery:
+    """Every picture of a page. ``results`` are in the page's order; plates refer to them by index.
+
+    marks: the letter of each result's record, where there are several.
+    """
+    gallery = Gallery(marks=marks)
     known = drawers()
     order = sorted(range(len(results)), key=lambda i: SPELLINGS[results[i].verdict].severity)
     sheets = _embed(gallery, order, results)

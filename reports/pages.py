@@ -10,11 +10,7 @@ from urllib.parse import quote
 from reports.machine import machine_facts
 from reports.wording import printable
 from si_verify.record import Record, Result
-
-
-def letter(index: int) -> str:
-    """The short name of a record among several: A, B, … Z, A1, B1, …"""
-    return chr(65 + index % 26) + (str(index // 26) if index >= 26 else "")
+from si_verify.regression.history import letter
 
 
 def machine_name(record: Record) -> str:

@@ -31,6 +31,7 @@ function chartConfig() {
       guide: { color: v('muted'), opacity: 0.8 }, 'side-note': { color: v('muted'), fontSize: 11 }, limit: { color: v('failed') },
       'exact-area': { color: v('c0'), fillOpacity: 0.16 }, 'exact-line': { color: v('c0') }, 'sampled-line': { color: v('c1') },
       'ridge-area': { color: v('c0'), fillOpacity: 0.12 }, 'sample-dot': { color: v('ink'), opacity: 0.55, size: 6 },
+      'history-point': { color: v('ink'), opacity: 0.85 },
       'path-start': { color: v('muted'), opacity: 0.7 }, 'path-end': { color: v('ink'), opacity: 0.85 },
     },
   };

@@ -16,6 +16,7 @@ from si_verify.cli.gate import record_at
 from si_verify.gate import Exit, Verdict, exit_code
 from si_verify.record import Record, RecordError, Result, read_record
 from si_verify.regression.comparable import differences
+from si_verify.regression.history import RULE, Series, histories, letter
 
 
 def compare(paths: Sequence[Path], target: Path, json: bool) -> int:
@@ -28,11 +29,22 @@ def compare(paths: Sequence[Path], target: Path, json: bool) -> int:
     except OSError as error:
         raise RecordError(f"cannot write {page}: {error.strerror or error}") from error
     rows = table(records)
+    found = [series for series in histories(records) if series.steps]
     code = max((exit_code([r.verdict for r in record.results]) for record in records), default=Exit.NOTHING)
     if json:
-        print(json_module.dumps({"page": str(page), "records": _summaries(paths, records), "rows": rows}))
+        print(
+            json_module.dumps(
+                {
+                    "page": str(page),
+                    "records": _summaries(paths, records),
+                    "rows": rows,
+                    "steps": _steps(records, found),
+                }
+            )
+        )
         return code
     _print(paths, records, rows)
+    _print_steps(_steps(records, found), len(records))
     print(f"report: {page}")
     return code
 
@@ -56,6 +68,28 @@ def _worst(result: Result | None) -> float | None:
     return None if worst is None else min(worst, 1e300)
 
 
+def _steps(records: Sequence[Record], found: Sequence[Series]) -> list[dict[str, object]]:
+    """Every step of the history, worst first; ``record`` is the place of the first record after it."""
+    rows: list[dict[str, object]] = []
+    for series in found:
+        for step in series.steps:
+            before, after = series.points[step.at - 1], series.points[step.at]
+            verdict = not series.name
+            rows.append(
+                {
+                    "id": series.case,
+                    "what": series.name or "verdict",
+                    "record": after.record,
+                    "commit": records[after.record].header.commit,
+                    "before": before.verdict.value if verdict else step.before,
+                    "after": after.verdict.value if verdict else step.after,
+                    "worse": step.worse,
+                    "confirmed": step.confirmed,
+                }
+            )
+    return rows
+
+
 def _summaries(paths: Sequence[Path], records: Sequence[Record]) -> list[dict[str, object]]:
     return [
         {
@@ -71,6 +105,22 @@ def _summaries(paths: Sequence[Path], records: Sequence[Record]) -> list[dict[st
     ]
 
 
+def _print_steps(steps: Sequence[dict[str, object]], records: int) -> None:
+    if records < 3 or not steps:
+        return  # of two records the table of verdicts says it all
+    console = Console(highlight=False, width=None if Console().is_terminal else 160)
+    view = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=RULE, title_justify="left", title_style="")
+    for column in ("since", "case", "what", "before", "after", ""):
+        view.add_column(column, overflow="fold")
+    for row in steps[:60]:
+        values = (f"{v:.4g}" if isinstance(v, float) else str(v) for v in (row["before"], row["after"]))
+        said = ("worse" if row["worse"] else "better") + ("" if row["confirmed"] else ", not yet confirmed")
+        since = f"{letter(int(str(row['record'])))} {str(row['commit'])[:8]}"
+        view.add_row(since, str(row["id"]), str(row["what"]), *values, said)
+    console.print(view, markup=False)
+    console.print(f"{len(steps)} steps in the history")
+
+
 def _print(paths: Sequence[Path], records: Sequence[Record], rows: Sequence[dict[str, object]]) -> None:
     console = Console(highlight=False, width=None if Console().is_terminal else 160)
     heads = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -79,7 +129,7 @@ def _print(paths: Sequence[Path], records: Sequence[Record], rows: Sequence[dict
     for index, (path, record) in enumerate(zip(paths, records, strict=True)):
         counts = Counter(r.verdict for r in record.results)
         model = str(record.header.machine.get("gpu") or record.header.machine.get("cpu") or record.header.device)
-        heads.add_row(chr(65 + index % 26), str(path), model, record.header.commit, *(str(counts[v]) for v in Verdict))
+        heads.add_row(letter(index), str(path), model, record.header.commit, *(str(counts[v]) for v in Verdict))
     console.print(heads, markup=False)
     apart = [row for row in rows if len(set(row["verdicts"])) > 1]  # type: ignore[call-overload]
     if not apart:
@@ -88,7 +138,7 @@ def _print(paths: Sequence[Path], records: Sequence[Record], rows: Sequence[dict
     view = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     view.add_column("case", overflow="fold")
     for index in range(len(records)):
-        view.add_column(chr(65 + index % 26))
+        view.add_column(letter(index))
     for row in apart[:200]:
         view.add_row(str(row["id"]), *(v or "–" for v in row["verdicts"]))  # type: ignore[attr-defined]
     console.print(view, markup=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from si_verify.gate import Verdict
 from si_verify.record import Record
-from tests.reports.builders import result, row
+from tests.reports.builders import header, result, row
 from tests.reports.synthetic import record
 from tests.reports.synthetic_data import convergence
 
@@ -25,3 +25,18 @@ def many(count: int) -> Record:
                    data=(convergence(2.0, i % 7, 2.0),) if i % 10 == 0 else ())
         )  # fmt: skip
     return record(results=results)
+
+
+def commits() -> list[Record]:
+    """Records of six commits: from the fourth on a number is five times what it was, and over its bound."""
+    made = []
+    for i in range(6):
+        bad = i >= 3
+        worse = row(name="error", value=5.0 if bad else 1.0, bound=2.0, origin="truncation")
+        steady = row(name="steady", value=0.5, bound=1.0, origin="truncation")
+        verdict = Verdict.FAILED if bad else Verdict.PASSED
+        case = result("order", "lib/heun", "ring-2d", verdict, "ode", measurements=(worse, steady))
+        made.append(
+            Record(header=header(1, commit=f"c{i}", created=f"2026-11-{i + 1:02d}T10:00:00+00:00"), results=(case,))
+        )
+    return made

@@ -10,7 +10,7 @@ import pytest
 from reports.render import render
 from tests.reports.browser import Page
 from tests.reports.synthetic import record
-from tests.reports.synthetic_many import many
+from tests.reports.synthetic_many import commits, many
 
 FAILED = "order/torchdiffeq/dopri8/ring-2d/float64"
 
@@ -245,3 +245,27 @@ def test_keys_step_through_results_open_pages_and_leave_them(page: Page, report:
     page.key("/", "Slash", 191, "/")
     page.key("j", "KeyJ", 74, "j")
     assert page.js("[document.activeElement.id, document.getElementById('q').value]") == ["q", "j"]
+
+
+def test_a_page_of_many_commits_marks_steps_draws_them_and_lists_all_series(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "history.html"
+    path.write_text(render(commits()), encoding="utf-8")
+    fresh(page).open(path, width=390)
+    rows = page.js("[...document.querySelectorAll('#history .steps tbody tr')].map((r) => r.innerText)")
+    assert len(rows) == 2
+    assert [w for w in ("D c3", "passed", "failed") if w not in rows[0]] == []
+    page.js("document.querySelector('#history .chart').scrollIntoView()")
+    page.wait("document.querySelector('#history .chart[data-drawn=true] svg') !== null")
+    assert "confirmed by the record after it" in page.js("document.querySelector('#history figure').innerText")
+    page.js("{ const d = document.querySelector('details.series'); d.open = true; d.scrollIntoView(); }")
+    page.wait("document.querySelectorAll('#series tbody tr').length === 2")
+    page.js(
+        "{ const q = document.getElementById('series-q'); q.value = 'steady'; q.dispatchEvent(new Event('input')); }"
+    )
+    page.wait("document.querySelectorAll('#series tbody tr').length === 1")
+    assert page.js("document.documentElement.scrollWidth") <= 390
+    page.js("document.querySelector('#history .steps a').click()")
+    page.wait("document.querySelector('tr.target + tr.under .detail') !== null")
+    assert page.js("location.hash").startswith("#r3=order/")
+    assert "D · c3" in page.js("document.querySelector('tr.target + tr.under .detail').innerText")
+    assert page.complaints == []
