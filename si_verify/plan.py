@@ -45,6 +45,12 @@ def _repeats(check: Check, subject: Subject) -> bool:
     return VARIANT in subject.tags or (check.quick_kinds is not None and subject.kind not in check.quick_kinds)
 
 
+def _dtypes(check: Check, subject: Subject, settings: Settings) -> list[str]:
+    """The subject's precisions that the check is made in; what quick leaves out where it has none of quick's."""
+    held, whole = (check.dtypes_in(profile, settings.dtypes) for profile in (settings.profile, "full"))
+    return [d for d in subject.dtypes if d in held] or [d for d in subject.dtypes if d in whole]
+
+
 def plan(
     subjects: Iterable[Subject],
     checks: Iterable[Check],
@@ -76,9 +82,8 @@ def plan(
                     continue
                 rows += [
                     (check.cost, check, subject, problem, dtype)
-                    for dtype in subject.dtypes
-                    if dtype in check.dtypes_in(settings.profile, settings.dtypes)
-                    and chosen(_labels(check, subject, problem, dtype))
+                    for dtype in _dtypes(check, subject, settings)
+                    if chosen(_labels(check, subject, problem, dtype))
                 ]
     statistical = sum(row[1].statistical for row in rows)
     alpha = settings.budget / max(1, statistical)

@@ -47,6 +47,27 @@ def _gauge(i: Any) -> Any:
     return velocity
 
 
+def _averages_itself(i: Any) -> Any:
+    """Weights that are a running average from zero, which every evaluation moves on by a tenth."""
+    seen = [0.0]
+
+    def velocity(t: Any, x: Tensor) -> Tensor:
+        seen[0] += 0.1 * (1.0 - seen[0])
+        return seen[0] * i.velocity(t, x)
+
+    return velocity
+
+
+def _gradient_stopped(i: Any) -> Any:
+    """The right values, and half of their Jacobian."""
+
+    def velocity(t: Any, x: Tensor) -> Tensor:
+        right = i.velocity(t, x)
+        return 0.5 * (right + right.detach())
+
+    return velocity
+
+
 def _blows_up(i: Any) -> Any:
     return lambda t, x: i.velocity(t, x) + (x - x) / (t[:, None] - 0.01).clamp(min=0.0)
 
@@ -61,6 +82,13 @@ FAULTS = (
     _fault("gauge", "velocity", _gauge, ("drift-error", "drift-structure"),
            "A divergence-free part: no density shows it, the field and its Jacobian do.", "MATH.md section 3",
            gradient=True),
-    _fault("not-finite", "velocity", _blows_up, ("drift-structure",), "0/0 where a clamp near an end divides by zero.",
+    _fault("averages-itself", "velocity", _averages_itself, ("drift-excess",),
+           "The average of the weights moves on at every evaluation, not at every step of training: what is learned "
+           "and what is used are two fields.", "huggingface/diffusers#6631 (state kept between calls)"),
+    _fault("gradient-stopped", "velocity", _gradient_stopped, ("drift-kl",),
+           "A detach() in one of two branches: the values are right, ∇·b̂ is half of what it must be.",
+           "HISTORICAL_BUGS: test suites that could not see (halved divergence)"),
+    _fault("not-finite", "velocity", _blows_up, ("drift-structure", "drift-excess"),
+           "0/0 where a clamp near an end divides by zero.",
            "sbi-dev/sbi#1661"),
 )  # fmt: skip

@@ -88,6 +88,16 @@ def _redrawn_adaptive(velocity: Any, log_known: Any, x: Tensor, times: Sequence[
     return log_known(x) + total
 
 
+def _default_tolerance(
+    velocity: Any, log_known: Any, x: Tensor, times: Sequence[float], rtol: float, atol: float
+) -> Tensor:
+    """As many steps as a tolerance of 1e-5 would take, whatever is asked for."""
+    start, end = float(times[0]), float(times[-1])
+    grid = [start + (end - start) * i / 24 for i in range(25)]
+    end_state, total = integrate_rk4(lambda t, y: value_and_divergence(velocity, t, y), x, grid)
+    return log_known(end_state) + total
+
+
 def _uniform(x: Tensor, generator: torch.Generator) -> Tensor:
     """Uniform on [−1, 1], of variance a third."""
     return 2.0 * torch.rand(x.shape, generator=generator, dtype=x.dtype) - 1.0
@@ -95,17 +105,23 @@ def _uniform(x: Tensor, generator: torch.Generator) -> Tensor:
 
 _LAW = ("likelihood-hutchinson-law",)
 FAULTS = (
-    _fault("divergence-missing", _flow(0.0), "flow", ("likelihood-order", "likelihood-normalised"),
+    _fault("divergence-missing", _flow(0.0), "flow",
+           ("likelihood-order", "likelihood-normalised", "likelihood-oscillation"),
            "log ρ0 at the pulled-back point alone: the volume change is forgotten.", "MATH.md section 7"),
     _fault("divergence-sign", _flow(-1.0), "flow", ("likelihood-order", "likelihood-normalised"),
            "The log-determinant enters with the sign of the other direction.", "VincentStimper/normalizing-flows#28"),
     _fault("divergence-halved", _flow(0.5), "flow", ("likelihood-order", "likelihood-normalised"),
            "½ ∇·b̂, the mutant that a well-known suite lets live: its test fields have no divergence.",
            "HISTORICAL_BUGS: test suites that could not see"),
-    _fault("known-at-start", _known_at_start, "flow", ("likelihood-order", "likelihood-normalised"),
+    _fault("known-at-start", _known_at_start, "flow",
+           ("likelihood-order", "likelihood-normalised", "likelihood-reversible"),
            "log ρ0 is evaluated at x and not at the point that the flow pulls it back to.", "MATH.md section 7"),
-    _fault("frozen-divergence", _frozen_divergence, "flow", ("likelihood-order",),
+    _fault("frozen-divergence", _frozen_divergence, "flow",
+           ("likelihood-order", "likelihood-reversible", "likelihood-oscillation"),
            "The divergence is sampled once a step beside a fourth-order path: order 1.", "MATH.md section 9"),
+    _fault("tolerance-not-passed-on", _default_tolerance, "flow", ("likelihood-tolerance",),
+           "rtol and atol are accepted and not passed on to the solver: one accuracy, whatever is asked for.",
+           "HISTORICAL_BUGS: tolerances loosened in a refactor", adaptive=True),
     _fault("hutchinson-sum", _hutchinson(divide=False), "hutchinson", _LAW,
            "The sum over probes is not divided by their number.", "bayesflow-org/bayesflow#772", probe="gaussian"),
     _fault("hutchinson-uniform", _hutchinson(draw=_uniform), "hutchinson", _LAW,

@@ -29,6 +29,7 @@ class Pair:
     idle_start: bool = False
     linear_output: bool = False
     error_scale: float = 1.0
+    most_steps: int | None = None
 
     def __call__(self, velocity: Velocity, x0: Tensor, times: Tensor, rtol: float, atol: float) -> Tensor:
         first, last = float(times[0]), float(times[-1])
@@ -36,7 +37,9 @@ class Pair:
         t, x, h = first, x0, (0.5 if self.accept_all else 0.01) * direction
         if self.idle_start:  # the buffers of the first step are still zero, and so is its error estimate
             t += h
-        while (last - t) * direction > 1e-14:
+        tried = 0
+        while (last - t) * direction > 1e-14 and (self.most_steps is None or tried < self.most_steps):
+            tried += 1
             if not self.linear_output and (t + h - last) * direction > 0:
                 h = last - t
             slopes = [velocity(t, x)]
@@ -113,6 +116,12 @@ FAULTS = (
         "estimate-a-thousandth", Pair(*_HEUN_EULER, error_scale=1e-3), ("ode-tolerance",),
         "The error estimate lacks a factor: the controller is content with a thousandfold error.",
         "google-research/torchsde#87",
+    ),
+    _fault(
+        "step-limit-in-silence", Pair(*_HEUN_EULER, most_steps=60), ("ode-tolerance", "ode-work-precision"),
+        "A limit on the number of steps ends the loop, and the state reached by then is returned as the answer: the "
+        "tighter the tolerance, the earlier the time it belongs to.",
+        "huggingface/diffusers#6477; LuChengTHU/dpm-solver#44 (a wrong number of steps)",
     ),
     _fault(
         "ignores-tolerance", ignores_tolerance, ("ode-tolerance",),

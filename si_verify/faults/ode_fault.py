@@ -16,14 +16,18 @@ def ode_fault(
     caught_by: tuple[str, ...],
     story: str,
     source: str,
+    tags: frozenset[str] = frozenset(),
 ) -> Fault:
-    """The fault ``fault/ode-<name>``; ``solve`` has the interface of an ODE subject."""
+    """The fault ``fault/ode-<name>``; ``solve`` has the interface of an ODE subject.
+
+    ``tags``: what lets a check that looks at some subjects only look at this one.
+    """
     subject = Subject(
         name=f"fault/ode-{name}",
         kind="ode",
         load=lambda: solve,
         claims=claims,
-        tags=frozenset({"fault"}),
+        tags=frozenset({"fault"}) | tags,
         modules=(solve.__module__,),
         dtypes=("float64",),
         summary=story,

@@ -33,6 +33,13 @@ def _rk4(velocity: Velocity, x: Tensor, clock: list[float]) -> Tensor:
     return x
 
 
+def clock_restarted(velocity: Velocity, x0: Tensor, times: Tensor) -> Tensor:
+    """The field is asked at the time since the first one, from 0 up or from 1 down: right for a run over all of it."""
+    clock = times.tolist()
+    start = 0.0 if clock[-1] > clock[0] else 1.0
+    return _rk4(lambda t, x: velocity(start + t - clock[0], x), x0, clock)
+
+
 def n_minus_one(velocity: Velocity, x0: Tensor, times: Tensor) -> Tensor:
     clock = times.tolist()
     h = (clock[-1] - clock[0]) / (len(clock) - 2)
@@ -143,6 +150,13 @@ FAULTS = (
         "single-precision-times", single_times, _RK4, ("ode-behaviour",),
         "The grid is kept in float32 while the state is float64: errors stop falling at 1e-8.",
         "MATH §9: float32 time grids; huggingface/diffusers#11749",
+    ),
+    ode_fault(
+        "clock-restarted", clock_restarted, _RK4, ("ode-trajectories",),
+        "Time is counted from the first one given: a run over the whole span is right, one from station to station "
+        "sees the field of the first stretch in all of them.",
+        "huggingface/diffusers#14013 (custom timesteps inconsistent with the levels)",
+        tags=frozenset({"illustrated"}),
     ),
     ode_fault(
         "index-as-time", index_as_time, _EULER, ("ode-order-non-uniform",),

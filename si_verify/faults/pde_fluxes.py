@@ -173,7 +173,7 @@ FAULTS = (
         "½ε for ε: √(2ε) dW was read as a diffusion coefficient of ε/2·2. Mass, sign and transport are all right.",
     ),
     fault(
-        "doubled-diffusion", by_flux(_doubled), ("pde-error", "pde-steady-state"),
+        "doubled-diffusion", by_flux(_doubled), ("pde-error", "pde-steady-state", "pde-divergence-growth"),
         "2ε for ε: the squared noise √(2ε) taken as the coefficient of the Laplacian.",
         "willisma/SiT#14",
     ),

@@ -81,6 +81,19 @@ def _no_memory(problem: DensityProblem, times: Sequence[float]) -> Tensor:
     return muscl.solve(single, times).to(problem.dtype)
 
 
+def _factorised_once(problem: DensityProblem, times: Sequence[float]) -> Tensor:
+    """Chang–Cooper with the ε of the first time throughout."""
+    return chang_cooper.solve(replace(problem, epsilon=lambda t: problem.epsilon(times[0])), times)
+
+
+def _sixteen_bits(problem: DensityProblem, times: Sequence[float]) -> Tensor:
+    """Cells whose linear index needs more than sixteen bits are never written."""
+    answer = muscl.solve(problem, times)
+    kept = answer.reshape(len(answer), -1).clone()
+    kept[:, 2**16 :] = problem.initial.reshape(-1)[2**16 :]
+    return kept.reshape(answer.shape)
+
+
 def _in_place(problem: DensityProblem, times: Sequence[float]) -> Tensor:
     answer = muscl.solve(problem, times)
     problem.initial.copy_(answer[-1])
@@ -88,7 +101,8 @@ def _in_place(problem: DensityProblem, times: Sequence[float]) -> Tensor:
 
 
 _FITTED = {"steady": "exact"}
-_FIRST = {"order": 1.0, "positive": True}
+_FIRST: dict[str, Any] = {"order": 1.0, "positive": True}
+_DIFFUSIVE: dict[str, Any] = {"equations": ("fokker-planck",)}
 FAULTS = (
     fault(
         "chang-cooper-swapped", _with(chang_cooper.solve, chang_cooper, "weight", _swapped_weight),
@@ -99,6 +113,16 @@ FAULTS = (
         "chang-cooper-central", _with(chang_cooper.solve, chang_cooper, "weight", _lagged_weight),
         ("pde-steady-state", "pde-positivity"), "δ = ½ whatever the Péclet number.", "Chang, Cooper (1970), eq. 17",
         **_FIRST, **_FITTED,
+    ),
+    fault(
+        "implicit-epsilon-at-start", _factorised_once, ("pde-epsilon-independence",),
+        "The matrix is factorised once, with the ε of the first time, while b + ε s follows ε(t).",
+        "huggingface/diffusers#4251", **_FIRST, **_DIFFUSIVE,
+    ),
+    fault(
+        "sixteen-bit-index", _sixteen_bits, ("pde-large-grid",),
+        "The linear index of a cell has sixteen bits: right on every grid of at most 65,536 cells.",
+        "HISTORICAL_BUGS: test suites that could not see", dims=(3,),
     ),
     fault(
         "tr-bdf2-half", _with(tr_bdf2.solve, tr_bdf2, "_GAMMA", 0.5), ("pde-error",),

@@ -100,7 +100,7 @@ FAULTS = (
         "tue-bmd/zea#551",
     ),
     sampler_fault(
-        "noise-reused", _ancestral(_down_up, _once), WEAK, ("bias", "weak-order"),
+        "noise-reused", _ancestral(_down_up, _once), WEAK, ("bias", "weak-order", "work-precision"),
         "One draw of noise, made before the loop, is used in every step.", "MATH.md section 9",
     ),
     sampler_fault(

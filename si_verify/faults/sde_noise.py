@@ -44,7 +44,8 @@ FAULTS = (
         "The unit normal is multiplied by dt and not by its root: noise dies out as steps get finer.",
     ),
     fault(
-        "noise-without-root-dt", solver(lambda s: s.euler(s.dw / abs(s.h) ** 0.5)), EULER, (WEAK, STRONG, MOMENTS),
+        "noise-without-root-dt", solver(lambda s: s.euler(s.dw / abs(s.h) ** 0.5)), EULER,
+        (WEAK, STRONG, MOMENTS, "sde-work-precision"),
         "The root of dt is left out: a unit normal is added at every step, so the noise grows as steps get finer.",
         "jason-ash/pyesg#73",
     ),

@@ -7,7 +7,7 @@ import torch
 from si_verify.faults.sde_step import Step, fault, solver
 from si_verify.subject import Claims
 
-TRANSFER = "sde-weak-transfer"
+TRANSFER, PATHS, LAW = "sde-weak-transfer", "sde-strong-paths", "law-state-noise"
 _DIAGONAL = frozenset({"additive", "diagonal"})
 ITO = Claims(weak_order=1.0, strong_order=1.0, noise=_DIAGONAL)
 STRATONOVICH = Claims(weak_order=1.0, strong_order=1.0, noise=_DIAGONAL, interpretation="stratonovich")
@@ -44,16 +44,16 @@ FAULTS = (
         "Heun averages the noise coefficient over the step and so reads an Itô drift as Stratonovich.",
     ),
     fault(
-        "noise-coefficient-at-the-end", solver(_noise_at_the_end), ITO, (TRANSFER,),
+        "noise-coefficient-at-the-end", solver(_noise_at_the_end), ITO, (TRANSFER, PATHS, LAW),
         "The noise coefficient is taken at the end of the step, where it is correlated with the increment.",
     ),
     fault(
-        "milstein-without-dt", solver(lambda s: _milstein(s, 1.0, 0.5, 0.0, 0.0)), ITO, (TRANSFER,),
+        "milstein-without-dt", solver(lambda s: _milstein(s, 1.0, 0.5, 0.0, 0.0)), ITO, (TRANSFER, PATHS, LAW),
         "Milstein's ΔW² without − dt: the Stratonovich correction in an Itô scheme.",
     ),
     fault(
         "milstein-perturbation-with-drift", solver(lambda s: _milstein(s, 1.0, 0.5, 0.0, 1.0)), STRATONOVICH,
-        (TRANSFER,),
+        (TRANSFER, PATHS),
         "The state at which the derivative-free slope of g is taken includes the drift: with ΔW² uncompensated its "
         "mean error is of order ½.",
         "SciML/StochasticDiffEq.jl#650",

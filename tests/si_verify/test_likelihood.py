@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -25,7 +26,8 @@ from si_verify.likelihood.divergences import cross_entropy, kl_divergence
 from si_verify.likelihood.estimate import log_mean_pairs, log_mean_weight
 from si_verify.likelihood.flow import flow_log_likelihood
 from si_verify.likelihood.paths import path_ratio
-from si_verify.plan import Settings, plan
+from si_verify.plan import Settings
+from si_verify.selftest import fault_cases
 
 FAULTS = [f for f in discovery.faults().values() if f.subject.kind == "likelihood"]
 # The three that take seconds each are left to `si-verify selftest`.
@@ -34,7 +36,8 @@ BRIEF = [f for f in FAULTS if not f.caught_by[0].startswith(("likelihood-transpo
 
 @pytest.mark.parametrize("fault", BRIEF, ids=lambda f: f.name)
 def test_a_fault_is_rejected(fault) -> None:
-    cases = plan([fault.subject], [discovery.checks()[fault.caught_by[0]]], problems.all(), Settings())
+    first = replace(fault, caught_by=fault.caught_by[:1])
+    cases = fault_cases([first], discovery.checks(), problems.all(), Settings())
     assert any(run_case(c, {fault.name: fault.subject}).verdict is Verdict.FAILED for c in cases)
 
 
@@ -160,3 +163,13 @@ def test_unknown_claims_are_refused() -> None:
             check_likelihood(lambda *a: 0.0, **arguments)
     with pytest.raises(TypeError, match="estimate"):
         check_likelihood(3)  # type: ignore[arg-type]
+
+
+def test_an_answer_of_another_form_is_named() -> None:
+    select = "problem=gaussian-2d-crossed"
+    pair = check_likelihood(lambda v, known, x, times: (x, known(x)), select=f"check=likelihood-order and {select}")
+    assert "expected the log density" in pair.failures[0].reason
+    alone = check_likelihood(
+        lambda v, s, e, known, x, times, dw: known(x), "path", select="check=likelihood-ito and problem=gaussian-1d"
+    )
+    assert "expected (points" in alone.failures[0].reason
