@@ -1,0 +1,102 @@
+"""2^x and log2 x on lanes, emitted as straight-line code: numba has no vector mathematics of its own from PyPI.
+
+Polynomials are Chebyshev interpolants fitted in 40 digits (tests/si_verify/test_numba_kernels.py fits them again).
+Logarithms of densities are kept in base 2 inside the kernels: splitting x into whole and fraction is then exact, where
+base e needs Cody and Waite's two-part ln 2 (W. J. Cody, W. Waite, Software Manual for the Elementary Functions, 1980).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+
+from si_verify.kernels.numba_lanes import constant, emit_fma, intrinsic
+
+# (2^r − 1)/r on |r| ≤ ½, highest power first: absolute error of the fit 1.3e-17 and 5e-9·½.
+EXP2 = {
+    64: (
+        4.4549605981865183938e-10, 7.0725859492692236999e-9, 1.0178062445845773521e-7, 1.3215442587921689653e-6,
+        1.5252733829836118394e-5, 1.5403530441736050155e-4, 1.333355814641693531e-3, 9.6181291076068885273e-3,
+        5.5504108664821594339e-2, 0.2402265069591009822, 0.69314718055994530942,
+    ),
+    32: (
+        1.5453162945120690177e-4, 1.3390863364671234381e-3, 9.6180825572778514913e-3, 5.5503571142190778186e-2,
+        0.24022650760568126945, 0.69314718802622878106,
+    ),
+}  # fmt: skip
+# log2((1 + s)/(1 − s))/s in s², |s| ≤ 3 − 2√2, highest power first.
+LOG2 = {
+    64: (
+        0.21365895694319269427, 0.22091308423117679618, 0.26233435250418301904, 0.32059853491395986095,
+        0.41219858584090053448, 0.5770780163455202295, 0.96179669392598972877, 2.8853900817779268115,
+    ),
+    32: (0.43171769745887384008, 0.5767151860190234273, 0.96179883880211000367, 2.8853900798033363296),
+}  # fmt: skip
+MANTISSA = {64: 52, 32: 23}
+# Below this the answer would be subnormal, which costs a hundred cycles an operation; callers treat it as nothing.
+LOWEST = {64: -1000.0, 32: -120.0}
+
+
+def _bits(vector: Any) -> int:
+    return 64 if isinstance(vector.element, ir.DoubleType) else 32
+
+
+def _polynomial(builder: Any, x: Any, coefficients: tuple[float, ...]) -> Any:
+    total = constant(x.type, coefficients[0])
+    for c in coefficients[1:]:
+        total = emit_fma(builder, total, x, constant(x.type, c))
+    return total
+
+
+def emit_exp2(builder: Any, x: Any) -> Any:
+    """IR: 2^x for LOWEST ≤ x ≤ 1000 (120 in float32)."""
+    vector, bits = x.type, _bits(x.type)
+    whole = ir.VectorType(ir.IntType(bits), vector.count)
+    # Adding 1.5·2^52 leaves round(x) in the low bits.
+    magic = constant(vector, 1.5 * 2.0 ** MANTISSA[bits])
+    shifted = builder.fadd(x, magic)
+    r = builder.fsub(x, builder.fsub(shifted, magic))
+    fraction = emit_fma(builder, _polynomial(builder, r, EXP2[bits]), r, constant(vector, 1.0))
+    power = builder.shl(builder.bitcast(shifted, whole), constant(whole, MANTISSA[bits]))
+    return builder.bitcast(builder.add(builder.bitcast(fraction, whole), power), vector)
+
+
+def emit_log2(builder: Any, x: Any) -> Any:
+    """IR: log2 x for normal x > 0; NaN stays NaN."""
+    vector, bits = x.type, _bits(x.type)
+    whole = ir.VectorType(ir.IntType(bits), vector.count)
+    pattern = builder.bitcast(x, whole)
+    root = 0x3FE6A09E667F3BCD if bits == 64 else 0x3F3504F3  # the bits of √½: mantissas run from √½ to √2
+    exponent = builder.ashr(builder.sub(pattern, constant(whole, root)), constant(whole, MANTISSA[bits]))
+    power = builder.shl(exponent, constant(whole, MANTISSA[bits]))
+    f = builder.fsub(builder.bitcast(builder.sub(pattern, power), vector), constant(vector, 1.0))
+    s = builder.fdiv(f, builder.fadd(f, constant(vector, 2.0)))
+    total = _polynomial(builder, builder.fmul(s, s), LOG2[bits])
+    answer = emit_fma(builder, total, s, builder.sitofp(exponent, vector))
+    return builder.select(builder.fcmp_unordered("uno", x, x), x, answer)
+
+
+@intrinsic
+def exp2_below(typing: Any, a: Any, b: Any) -> Any:
+    """2^(a − b) for a ≤ b, exactly 0 below 2^LOWEST; NaN stays NaN."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        x = builder.fsub(*args)
+        lowest = constant(x.type, LOWEST[_bits(x.type)])
+        under = builder.fcmp_ordered("<", x, lowest)
+        return builder.select(under, constant(x.type, 0.0), emit_exp2(builder, builder.select(under, lowest, x)))
+
+    return a(a, a), codegen
+
+
+@intrinsic
+def exp2(typing: Any, x: Any) -> Any:
+    """2^x, see ``emit_exp2``."""
+    return x(x), lambda context, builder, sig, args: emit_exp2(builder, args[0])
+
+
+@intrinsic
+def log2(typing: Any, x: Any) -> Any:
+    """log2 x, see ``emit_log2``."""
+    return x(x), lambda context, builder, sig, args: emit_log2(builder, args[0])

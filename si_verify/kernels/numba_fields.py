@@ -1,0 +1,106 @@
+"""log ρ and affine-per-component fields of a mixture in one pass over points, everything of a block in registers or L1.
+
+    l_k = log2 w_k N(x; m_k, C_k),   r = softmax,   f(x) = Σ r_k (a_k + B_k x),   log ρ = ln 2 · log2 Σ 2^l
+
+Score (B = −C⁻¹) and velocity (B = A C⁻¹) are both of this form (MATH.md section 3), and so is b ± ε s. A block of two
+registers of points goes through three loops over a chunk of components: base-2 logits, exponentials, and the product of
+exponentials (points × K) with the components' numbers (K × columns). Between chunks the running maximum rescales what
+was summed. Columns: a of every field (F·D), then B of every field: F (isotropic), F·D (diagonal) or F·D² (full).
+
+Distances are formed from differences, or from W x − W m, never as |x|² − 2x·m + |m|²: rounding then amounts to a few
+units in the last place of x, m and C. Error bound: 100·eps·K(t, x) (si_verify/fields/conditioning.py), the one that
+field-pointwise enforces over the catalogue. Where every logit overflows the answers are NaN.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+
+from si_verify.kernels.numba_elementary import exp2_below, log2
+from si_verify.kernels.numba_lanes import fma, load, spread, store, width_of
+from si_verify.kernels.numba_logits import diagonal, full, isotropic
+from si_verify.kernels.numba_sums import accumulate, exponentials, rescale
+from si_verify.kernels.numba_transpose import deliver, fetch
+
+ISOTROPIC, DIAGONAL, FULL = 0, 1, 2
+LN2 = float(np.log(2.0))
+CHUNK = 128  # components between two rescalings; their logits of a block are half of a 32 KiB L1
+
+_inline = njit(error_model="numpy", boundscheck=False, forceinline=True)
+
+
+@_inline
+def _mix(xs: Any, sums: Any, field: int, fields: int, d: int, kind: int, dim: int) -> Any:
+    """Σ_k e_k (a_k + B_k x), coordinate d of a field."""
+    w = width_of(xs)
+    column = field * dim + d
+    y0, y1 = load(sums, 2 * column * w), load(sums, (2 * column + 1) * w)
+    slopes = fields * dim
+    if kind == FULL:
+        at = slopes + column * dim
+        for j in range(dim):
+            y0 = fma(load(sums, 2 * (at + j) * w), load(xs, 2 * j * w), y0)
+            y1 = fma(load(sums, (2 * (at + j) + 1) * w), load(xs, (2 * j + 1) * w), y1)
+        return y0, y1
+    at = slopes + (field if kind == ISOTROPIC else column)
+    y0 = fma(load(sums, 2 * at * w), load(xs, 2 * d * w), y0)
+    y1 = fma(load(sums, (2 * at + 1) * w), load(xs, (2 * d + 1) * w), y1)
+    return y0, y1
+
+
+@njit(parallel=True, cache=True, error_model="numpy", boundscheck=False)
+def evaluate(
+    x: Any, kind: int, count: int, bias: Any, scale: Any, place: Any, table: Any, columns: int,
+    logs: Any, first_out: Any, second_out: Any, fields: int, tile: int,
+) -> None:  # fmt: skip
+    """x (N, D) -> logs (N,) unless empty, and ``fields`` of first_out, second_out (N, D). C-contiguous, one dtype.
+
+    count: K; bias (K'), scale, place: see numba_logits, K' = K rounded up to a multiple of four; table (K·columns).
+    ``tile`` points make a task.
+    """
+    n, dim = x.shape
+    for task in prange((n + tile - 1) // tile):
+        w = width_of(x)
+        one = x.dtype.type(1)
+        xs = np.empty(2 * dim * w, x.dtype)
+        logits = np.empty(2 * (min(count, CHUNK) + 3) * w, x.dtype)
+        sums = np.empty(2 * columns * w, x.dtype)
+        ys = np.empty(2 * max(1, dim) * w, x.dtype)
+        for start in range(task * tile, min(n, (task + 1) * tile), 2 * w):
+            fetch(x, start, xs)
+            top0 = top1 = spread(x.dtype.type(-np.inf))
+            total0 = total1 = spread(x.dtype.type(0))
+            for c in range(2 * columns):
+                store(sums, c * w, total0)
+            for chunk in range(0, count, CHUNK):
+                size = min(CHUNK, count - chunk)
+                if kind == ISOTROPIC:
+                    isotropic(xs, chunk, size, dim, bias, scale, place, logits)
+                elif kind == DIAGONAL:
+                    diagonal(xs, chunk, size, dim, bias, scale, place, logits)
+                else:
+                    full(xs, chunk, size, dim, bias, scale, place, logits)
+                last0, last1 = top0, top1
+                top0, top1, sum0, sum1 = exponentials(logits, size, last0, last1)
+                if chunk > 0:
+                    f0, f1 = exp2_below(last0, top0), exp2_below(last1, top1)
+                    rescale(sums, columns, f0, f1)
+                    total0, total1 = total0 * f0, total1 * f1
+                total0, total1 = total0 + sum0, total1 + sum1
+                accumulate(logits, size, table, chunk, columns, sums)
+            if len(logs) > 0:
+                ln2 = spread(x.dtype.type(LN2))
+                store(ys, 0, (log2(total0) + top0) * ln2)
+                store(ys, w, (log2(total1) + top1) * ln2)
+                for i in range(min(2 * w, n - start)):
+                    logs[start + i] = ys[i]
+            inverse0, inverse1 = spread(one) / total0, spread(one) / total1
+            for field in range(fields):
+                for d in range(dim):
+                    y0, y1 = _mix(xs, sums, field, fields, d, kind, dim)
+                    store(ys, 2 * d * w, y0 * inverse0)
+                    store(ys, (2 * d + 1) * w, y1 * inverse1)
+                deliver(ys, first_out if field == 0 else second_out, start)

@@ -1,0 +1,148 @@
+"""A vector register as a numba type: explicit lanes, so that points run across them whatever a loop looks like.
+
+numba leaves vectorising to LLVM, which turns the innermost loop only and keeps sums over an outer one in memory. With
+``Lanes`` a kernel is written for 64 bytes of points at once, and its sums over components stay in registers. On
+machines whose registers are shorter LLVM splits the type. Operators: + − × ÷ on one type; ``^``, ``<<``, ``>>`` (logical) on
+lanes of integers; scalars are spread explicitly.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numba
+from llvmlite import ir
+from numba import extending, types
+from numba.core import cgutils
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import lower_builtin, models, register_model
+
+REGISTER_BITS = 512
+# Its stub takes the typing context for an argument of the caller.
+intrinsic: Any = extending.intrinsic
+
+
+class Lanes(types.Type):
+    """<width × dtype>."""
+
+    def __init__(self, dtype: Any, width: int) -> None:
+        self.dtype, self.width = dtype, width
+        super().__init__(name=f"Lanes({dtype}, {width})")
+
+
+@register_model(Lanes)
+class _Model(models.PrimitiveModel):
+    def __init__(self, manager: Any, lanes: Lanes) -> None:
+        element = manager.lookup(lanes.dtype).get_value_type()
+        super().__init__(manager, lanes, ir.VectorType(element, lanes.width))
+
+
+def lanes_of(dtype: Any) -> Lanes:
+    """A register full of ``dtype``."""
+    return Lanes(dtype, REGISTER_BITS // dtype.bitwidth)
+
+
+def splat(builder: Any, scalar: Any, width: int) -> Any:
+    """IR: ``scalar`` in every lane."""
+    vector = ir.VectorType(scalar.type, width)
+    nothing = ir.Constant(vector, ir.Undefined)
+    first = builder.insert_element(nothing, scalar, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width))
+
+
+def constant(vector: Any, value: float | int) -> Any:
+    """IR: the same number in every lane."""
+    return ir.Constant(vector, [value] * vector.count)
+
+
+def emit_fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    """IR: a·b + c, rounded once."""
+    bits = 64 if isinstance(a.type.element, ir.DoubleType) else 32
+    kind = ir.FunctionType(a.type, [a.type] * 3)
+    return builder.call(
+        cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{a.type.count}f{bits}"), (a, b, c)
+    )
+
+
+def _pointer(context: Any, builder: Any, kind: Any, array: Any, index: Any, vector: Any) -> Any:
+    data = context.make_array(kind)(context, builder, value=array).data
+    return builder.bitcast(builder.gep(data, [index]), vector.as_pointer())
+
+
+@intrinsic
+def width_of(typing: Any, array: Any) -> Any:
+    """Lanes of a register of the array's dtype, known when compiling."""
+    width = lanes_of(array.dtype).width
+    return types.intp(array), lambda context, builder, sig, args: context.get_constant(types.intp, width)
+
+
+@intrinsic
+def load(typing: Any, array: Any, index: Any) -> Any:
+    """A register from the C-contiguous array's memory at a flat index; unaligned."""
+    lanes = lanes_of(array.dtype)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = _pointer(context, builder, sig.args[0], args[0], args[1], context.get_value_type(lanes))
+        return builder.load(pointer, align=lanes.dtype.bitwidth // 8)
+
+    return lanes(array, types.intp), codegen
+
+
+@intrinsic
+def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
+    """The opposite of ``load``."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = _pointer(context, builder, sig.args[0], args[0], args[1], args[2].type)
+        builder.store(args[2], pointer, align=value.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, value), codegen
+
+
+@intrinsic
+def spread(typing: Any, value: Any) -> Any:
+    """A scalar in every lane."""
+    lanes = lanes_of(value)
+    return lanes(value), lambda context, builder, sig, args: splat(builder, args[0], lanes.width)
+
+
+@intrinsic
+def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """a·b + c, rounded once."""
+    return a(a, a, a), lambda context, builder, sig, args: emit_fma(builder, *args)
+
+
+@intrinsic
+def larger(typing: Any, a: Any, b: Any) -> Any:
+    """a if a > b else b; b where either is NaN."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(">", *args), *args)
+
+    return a(a, a), codegen
+
+
+def _operator(symbol: Any, emit: dict[type, str]) -> None:
+    @infer_global(symbol)
+    class _Template(AbstractTemplate):
+        def generic(self, args: Any, kws: Any) -> Any:
+            if len(args) == 2 and isinstance(args[0], Lanes) and args[0] == args[1]:
+                return signature(args[0], *args)
+            return None
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return getattr(builder, emit[type(sig.args[0].dtype)])(*args)
+
+    lower_builtin(symbol, Lanes, Lanes)(codegen)
+
+
+_REAL, _WHOLE = numba.types.Float, numba.types.Integer
+_operator(operator.add, {_REAL: "fadd", _WHOLE: "add"})
+_operator(operator.sub, {_REAL: "fsub", _WHOLE: "sub"})
+_operator(operator.mul, {_REAL: "fmul", _WHOLE: "mul"})
+_operator(operator.truediv, {_REAL: "fdiv"})
+_operator(operator.xor, {_WHOLE: "xor"})
+_operator(operator.lshift, {_WHOLE: "shl"})
+_operator(operator.rshift, {_WHOLE: "lshr"})

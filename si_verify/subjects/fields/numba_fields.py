@@ -1,0 +1,72 @@
+"""The mixture fields as fused numba kernels: points across the lanes of a register, one pass over components."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import torch
+
+from analytic import Interpolant
+from si_verify.subject import VARIANT, Claims, Subject, Unavailable
+
+QUANTITIES = ("log_density", "score", "velocity")
+
+Field = Callable[..., torch.Tensor]
+
+
+def build(interpolant: Interpolant, dtype: torch.dtype, device: torch.device) -> dict[str, Field]:
+    """The three fields on the CPU. Unavailable on another device."""
+    from si_verify.kernels import numba_law
+    from si_verify.kernels.pack import Packed, pack
+
+    if device.type != "cpu":
+        raise Unavailable(f"numba kernels run on the CPU, not on {device}")
+    real = {torch.float64: "float64", torch.float32: "float32"}[dtype]
+
+    @lru_cache(maxsize=256)
+    def packed(t: float) -> Packed:
+        return pack(interpolant, t)
+
+    @lru_cache(maxsize=256)
+    def law(quantity: str, t: float) -> numba_law.Law:
+        at = packed(t)
+        return numba_law.prepare(at, real, [] if quantity == "log_density" else [numba_law.affine(at, quantity)])
+
+    def at(quantity: str, t: float, x: torch.Tensor) -> torch.Tensor:
+        logs, fields = numba_law.evaluate(law(quantity, t), x, quantity == "log_density")
+        return fields[0] if fields else logs
+
+    def field(quantity: str) -> Field:
+        def evaluate(t: float | torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+            if not isinstance(t, torch.Tensor) or t.ndim == 0:
+                return at(quantity, float(t), x)
+            return torch.cat([at(quantity, float(s), x[i : i + 1]) for i, s in enumerate(t)])
+
+        return evaluate
+
+    return {quantity: field(quantity) for quantity in QUANTITIES}
+
+
+def load() -> Callable[..., dict[str, Field]]:
+    """``build``; Unavailable without numba."""
+    try:
+        from si_verify.kernels import numba_fields  # noqa: F401
+        from si_verify.kernels.numba_threads import take_threads
+    except ImportError as error:
+        raise Unavailable(f"numba is not installed ({error}): pip install 'si-verify[kernels]'") from error
+    take_threads()
+    return build
+
+
+SUBJECT = Subject(
+    # A variant: compiling costs more than a whole quick run.
+    name="numba/fields",
+    kind="field",
+    load=load,
+    claims=Claims(quantities=QUANTITIES),
+    tags=frozenset({"numba", "fused", VARIANT}),
+    modules=("si_verify.kernels.numba_fields", "si_verify.kernels.numba_logits", "si_verify.kernels.numba_sums"),
+    dtypes=("float64", "float32"),
+    summary="log-density, score and velocity in one pass, points across lanes",
+)

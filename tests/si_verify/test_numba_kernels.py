@@ -1,0 +1,126 @@
+"""The numba kernels: elementary functions to the last place, ragged shapes, far tails, poisoned outputs, two fields."""
+
+from __future__ import annotations
+
+import mpmath
+import numpy as np
+import pytest
+import torch
+
+from analytic import Coupling, GaussianMixture, Interpolant, Schedule
+from si_verify.fields.conditioning import sensitivity
+
+numba = pytest.importorskip("numba")
+
+from si_verify.kernels import numba_elementary as elementary  # noqa: E402
+from si_verify.kernels import numba_law  # noqa: E402
+from si_verify.kernels.numba_lanes import load, store, width_of  # noqa: E402
+from si_verify.kernels.pack import pack  # noqa: E402
+from si_verify.subjects.fields import numba_fields  # noqa: E402
+
+T = 0.4
+
+
+@numba.njit
+def _elementary(x, base, powers, logs):
+    w = width_of(x)
+    for i in range(0, len(x), w):
+        store(powers, i, elementary.exp2_below(load(x, i), load(base, i)))
+        store(logs, i, elementary.log2(load(powers, i)))
+
+
+@pytest.mark.parametrize(("dtype", "low"), [("float64", -950.0), ("float32", -115.0)])
+def test_powers_and_logarithms_are_right_to_a_few_halves_of_the_last_place(dtype, low):
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.uniform(low, 0, 4096), rng.uniform(-1, 0, 4096)]).astype(dtype)
+    powers, logs = np.empty_like(x), np.empty_like(x)
+    _elementary(x, np.zeros_like(x), powers, logs)
+    eps = np.finfo(dtype).eps
+    assert np.abs(powers / np.exp2(x.astype(np.longdouble)) - 1).max() <= eps
+    exact = np.log2(powers.astype(np.longdouble))
+    assert (np.abs(logs - exact) / np.maximum(np.abs(exact), 0.1)).max() <= 2 * eps
+    special = np.full_like(x, -np.inf)
+    special[:2] = np.nan, 0.0
+    _elementary(special, np.zeros_like(x), powers, logs)
+    assert np.isnan(powers[0])
+    assert np.isnan(logs[0])
+    assert (powers[1], logs[1]) == (1.0, 0.0)
+    assert not powers[2:].any()
+
+
+@pytest.mark.parametrize("bits", [64, 32])
+def test_the_polynomials_are_the_fits_they_say_they_are(bits):
+    with mpmath.workdps(40):
+        log_two = mpmath.log(2)
+        half = mpmath.mpf(1) / 2
+        power = mpmath.chebyfit(lambda r: (2**r - 1) / r if r else log_two, [-half, half], len(elementary.EXP2[bits]))
+        edge = (3 - 2 * mpmath.sqrt(2)) ** 2
+        log = mpmath.chebyfit(
+            lambda v: 2 * mpmath.atanh(mpmath.sqrt(v)) / mpmath.sqrt(v) / log_two if v else 2 / log_two,
+            [0, edge],
+            len(elementary.LOG2[bits]),
+        )
+    assert [float(c) for c in power] == pytest.approx(elementary.EXP2[bits], rel=1e-14)
+    assert [float(c) for c in log] == pytest.approx(elementary.LOG2[bits], rel=1e-14)
+
+
+def _interpolant(kind: str, k: int, dim: int, extreme: bool = False) -> Interpolant:
+    rng = np.random.default_rng([k, dim])
+    weights = rng.dirichlet(np.full(k, 1.0)) if not extreme else np.exp(-30.0 * rng.uniform(size=k))
+    weights /= weights.sum()
+    scale = rng.uniform(0.3, 1.5, k)
+    cov = {"isotropic": scale, "diagonal": scale[:, None] * rng.uniform(0.5, 2.0, (k, dim))}.get(kind)
+    if cov is None:
+        root = rng.standard_normal((k, dim, dim)) / np.sqrt(dim)
+        cov = scale[:, None, None] * (np.eye(dim) + root @ root.swapaxes(1, 2))
+    base = GaussianMixture(np.ones(1), np.zeros((1, dim)), np.ones(1))
+    target = GaussianMixture(weights, 4.0 * rng.standard_normal((k, dim)), cov)
+    return Interpolant(Coupling.independent(base, target), Schedule.one_sided_linear())
+
+
+def _worst(interpolant: Interpolant, x: torch.Tensor, quantity: str, answer: torch.Tensor) -> float:
+    exact = torch.as_tensor(getattr(interpolant, quantity)(T, x.double()))
+    scale = sensitivity(interpolant, T, x, torch.Generator().manual_seed(0))[quantity]
+    gap = (answer.double() - exact).abs()
+    gap = gap if gap.ndim == 1 else torch.linalg.vector_norm(gap, dim=1)
+    return float((gap / (torch.finfo(x.dtype).eps * scale)).max())
+
+
+@pytest.mark.parametrize("kind", ["isotropic", "diagonal", "full"])
+@pytest.mark.parametrize(
+    ("k", "dim", "n"),
+    [(1, 1, 1), (7, 2, 33), (33, 3, 7), (129, 4, 34), (5, 7, 40), (3, 8, 70), (400, 16, 33), (6, 33, 17)],
+)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_ragged_shapes_and_tails_within_a_hundred_units(kind, k, dim, n, dtype):
+    if kind == "full" and k > 200:
+        pytest.skip("the same path as smaller ones, and slow to make")
+    interpolant = _interpolant(kind, k, dim, extreme=k == 7)
+    rng = np.random.default_rng(1)
+    x = torch.as_tensor(rng.standard_normal((n, dim)) * rng.choice([0.1, 3.0, 60.0], size=(n, 1))).to(dtype)
+    fields = numba_fields.build(interpolant, dtype, torch.device("cpu"))
+    for quantity, f in fields.items():
+        assert _worst(interpolant, x, quantity, f(T, x)) <= 100.0, quantity
+
+
+def test_two_fields_and_the_density_in_one_pass_are_those_of_three():
+    interpolant = _interpolant("diagonal", 9, 5)
+    packed = pack(interpolant, T)
+    law = numba_law.prepare(packed, "float64", [numba_law.affine(packed, q) for q in ("score", "velocity")])
+    x = torch.randn(100, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    logs, (score, velocity) = numba_law.evaluate(law, x, True)
+    for name, value in (("log_density", logs), ("score", score), ("velocity", velocity)):
+        assert _worst(interpolant, x, name, value) <= 100.0
+
+
+def test_views_are_read_as_they_are_and_nan_comes_out_where_it_went_in():
+    interpolant = _interpolant("isotropic", 4, 2)
+    score = numba_fields.build(interpolant, torch.float64, torch.device("cpu"))["score"]
+    wide = torch.randn(101, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    x = wide[1::2, 2:4]
+    assert torch.equal(score(T, x), score(T, x.contiguous()))
+    bad = x.clone()
+    bad[17] = float("nan")
+    answer = score(T, bad)
+    assert torch.isnan(answer[17]).all()
+    assert torch.equal(answer[:17], score(T, x)[:17])
