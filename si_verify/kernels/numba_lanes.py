@@ -2,8 +2,8 @@
 
 numba leaves vectorising to LLVM, which turns the innermost loop only and keeps sums over an outer one in memory. With
 ``Lanes`` a kernel is written for 64 bytes of points at once, and its sums over components stay in registers. On
-machines whose registers are shorter LLVM splits the type. Operators: + − × ÷ on one type; ``^``, ``<<``, ``>>`` (logical) on
-lanes of integers; scalars are spread explicitly.
+machines whose registers are shorter LLVM splits the type. Operators: + − × ÷ on one type; ``^``, ``<<`` and logical
+``>>`` on lanes of integers; scalars are spread explicitly.
 """
 
 from __future__ import annotations
