@@ -26,11 +26,12 @@ def check_likelihood(
     hutchinson  estimate(velocity, log_known, x, times, probes, generator) -> (N,); ``probe``: gaussian or rademacher
     sde         estimate(velocity, score, epsilon, log_known, x, times, paths, generator)
                 -> (log density, standard error, effective size), each (N,)
+    path        estimate(velocity, score, epsilon, log_known, x, times, increments) -> (X (N, D), log density (N,))
     kl          estimate(log_p, log_q) -> (KL, standard error)
     bound       bound(errors, epsilon) -> float; ``inequality``: drift, velocity-score or interpolant-score
     identity    kl(gap, error, nodes, span) -> float
 
-    ``order``: of the time stepping, 1 where none is given (5 for adaptive ones). ``options``: see ``verify_subject``.
+    ``order``: of the time stepping, 1 where none is given (½ for paths, 5 for adaptive ones). ``options``: see ``verify_subject``.
     Raises TypeError if ``estimate`` is no callable, ValueError for an unknown claim.
     """
     from si_verify.api import verify_subject
@@ -67,5 +68,5 @@ def likelihood_subject(
     extra = {"form": form}
     extra |= {"probe": probe} if form == "hutchinson" else {}
     extra |= {"inequality": inequality} if form == "bound" else {}
-    claims = Claims(order=order or (5.0 if adaptive else 1.0), adaptive=adaptive, extra=extra)
+    claims = Claims(order=order or (5.0 if adaptive else 0.5 if form == "path" else 1.0), adaptive=adaptive, extra=extra)
     return Subject(name, "likelihood", load, claims, frozenset({"user"}))

@@ -10,10 +10,10 @@ import torch
 
 from analytic import gaussian
 from analytic.affine import GaussianPath
-from analytic.gaussian import Gaussian
 from analytic.mixture import GaussianMixture
 from analytic.perturbation import PerturbedFields
 from si_verify.check import Check, Context
+from si_verify.likelihood.carried import CarriedLaw
 from si_verify.likelihood.cases import affine_errors
 from si_verify.likelihood.trial import of_form
 from si_verify.measurement import Measurement, Outcome
@@ -90,23 +90,11 @@ class _Flow:
     """The law that the flow of b̂ carries, at any time, and nodes that integrate quadratics over the exact one."""
 
     def __init__(self, fields: PerturbedFields, span: tuple[float, float]) -> None:
-        self.fields, self.span = fields, span
-        self.kept: dict[float, Gaussian] = {}
-        self.last = (span[0], fields.path.law(span[0]))
-
-    def law(self, t: float) -> Gaussian:
-        """ρ̂(t); times are asked for in rising order, each is carried on from the one before."""
-        if t not in self.kept:
-            from analytic.affine import laws
-
-            start, known = self.last if t > self.last[0] else (self.span[0], self.fields.path.law(self.span[0]))
-            self.kept[t] = laws(self.fields.sde(0.0), known, np.array([start, t]))[-1]
-            self.last = (t, self.kept[t])
-        return self.kept[t]
+        self.fields, self.carried = fields, CarriedLaw(fields, 0.0, span[0])
 
     def gap(self, t: float, x: np.ndarray) -> np.ndarray:
         """∇log ρ̂ − ∇log ρ at (N, D)."""
-        there, here = self.law(t), self.fields.path.law(t)
+        there, here = self.carried.at(t), self.fields.path.law(t)
         return np.linalg.solve(here.cov, (x - here.mean).T).T - np.linalg.solve(there.cov, (x - there.mean).T).T
 
     def nodes(self, t: float) -> tuple[np.ndarray, np.ndarray]:
@@ -117,7 +105,8 @@ class _Flow:
 
     def condition(self) -> float:
         """The largest condition number met, with the steps of the propagator."""
-        return max(float(np.linalg.cond(law.cov)) for law in self.kept.values()) * math.sqrt(len(self.kept))
+        kept = self.carried.kept
+        return max(float(np.linalg.cond(law.cov)) for law in kept.values()) * math.sqrt(len(kept))
 
 
 _ALL = {"standard": "gaussian and order", "full": "gaussian and order"}

@@ -6,7 +6,7 @@ Gaussian probes and 2(‖J‖²_F − Σ J_ii²) for Rademacher ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -36,6 +36,19 @@ def value_and_probe(field: Field, t: float, x: Tensor, probe: Tensor) -> tuple[T
         value = field(t, leaf)
         (pulled,) = torch.autograd.grad(value, leaf, probe, materialize_grads=True)
     return value.detach(), (pulled * probe).sum(1)
+
+
+def value_and_probes(field: Field, t: float, x: Tensor, probes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """f (N, D) and the mean of vᵀ ∇f v (N,) over several probes: the field is evaluated once."""
+    with torch.enable_grad():
+        leaf = x.detach().requires_grad_(True)
+        value = field(t, leaf)
+        total = torch.zeros_like(value[:, 0])
+        for i, probe in enumerate(probes):
+            kept = i + 1 < len(probes)
+            (pulled,) = torch.autograd.grad(value, leaf, probe, retain_graph=kept, materialize_grads=True)
+            total = total + (pulled * probe).sum(1)
+    return value.detach(), total.detach() / len(probes)
 
 
 def draw_probe(like: Tensor, kind: str, generator: torch.Generator) -> Tensor:

@@ -7,11 +7,14 @@ An estimator of kind ``likelihood`` takes one of these forms (``Claims.extra["fo
 ``hutchinson``  estimate(velocity, log_known, x, times, probes, generator) -> log density (N,)
                 adaptive as above; ``extra["probe"]`` is "gaussian" or "rademacher"
 ``sde``         estimate(velocity, score, epsilon, log_known, x, times, paths, generator) -> LikelihoodEstimate
+``path``        estimate(velocity, score, epsilon, log_known, x, times, increments) -> (X (N, D), log density (N,))
+                along dX = (b + ε s) dt + √(2ε) dW; times rise, increments (T − 1, N, D) of W
 ``kl``          estimate(log_p, log_q) -> (KL(p‖q), standard error) from log densities (N,) at N draws of p
 ``bound``       bound(errors, epsilon) -> upper bound on KL(ρ(1)‖ρ̂(1)); errors: ``bounds.FieldErrors``
 ``identity``    kl(gap, error, nodes, span) -> KL(ρ(1)‖ρ̂(1)) of the flow; see ``bounds.transport_kl``
 
-x (N, D) are points at times[0], where the density is wanted; ``log_known(y)`` (N,) is the log density at times[-1].
+x (N, D) are points at times[0], where the density is wanted; ``log_known(y)`` (N,) is the log density at times[-1];
+for ``path`` x are where the paths start, log_known is the log density there, and X where they are at times[-1].
 ``velocity(t, x)`` and ``score(t, x)`` answer (N, D), t a float, differentiable in x; ``epsilon(t)`` is a float > 0.
 """
 
@@ -23,7 +26,7 @@ from typing import NamedTuple
 import torch
 
 Tensor = torch.Tensor
-FORMS = ("flow", "hutchinson", "sde", "kl", "bound", "identity")
+FORMS = ("flow", "hutchinson", "sde", "path", "kl", "bound", "identity")
 
 
 class LikelihoodEstimate(NamedTuple):

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import torch
 
-from si_verify.likelihood.divergence import Field, draw_probe, value_and_divergence, value_and_probe
+from si_verify.likelihood.divergence import Field, draw_probe, value_and_divergence, value_and_probes
 
 Tensor = torch.Tensor
 LogDensity = Callable[[Tensor], Tensor]
@@ -51,10 +51,5 @@ def hutchinson_log_likelihood(
     if probes < 1:
         raise ValueError(f"probes: expected at least 1, got {probes}")
     drawn = [draw_probe(x, kind, generator) for _ in range(probes)]
-
-    def rate(t: float, y: Tensor) -> tuple[Tensor, Tensor]:
-        pairs = [value_and_probe(velocity, t, y, v) for v in drawn]
-        return pairs[0][0], torch.stack([d for _, d in pairs]).mean(0)
-
-    end, total = integrate_rk4(rate, x, times)
+    end, total = integrate_rk4(lambda t, y: value_and_probes(velocity, t, y, drawn), x, times)
     return log_known(end) + total

@@ -26,6 +26,10 @@ def guard_likelihood(estimate: Callable[..., Any]) -> Callable[..., Any]:
         if isinstance(answer, tuple) and len(answer) == 3:
             parts = zip(LikelihoodEstimate._fields, answer, strict=True)
             return LikelihoodEstimate(*(_expect(f"estimate ({n})", a, (len(points),), points) for n, a in parts))
+        if isinstance(answer, tuple) and len(answer) == 2:
+            shapes = (("points", tuple(points.shape)), ("log density", (len(points),)))
+            both = zip(shapes, answer, strict=True)
+            return tuple(_expect(f"estimate ({n})", a, shape, points) for (n, shape), a in both)
         return _expect("estimate", answer, (len(points),), points)
 
     return guarded

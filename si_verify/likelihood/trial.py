@@ -10,7 +10,7 @@ import torch
 from si_verify.check import Context
 from si_verify.likelihood.cases import Counted, LikelihoodCase
 from si_verify.likelihood.estimate import FORMS
-from si_verify.subject import Subject
+from si_verify.subject import Subject, SubjectError
 
 Tensor = torch.Tensor
 
@@ -48,6 +48,8 @@ def log_density(
         times = case.times(int(fineness), down)
     args = (more.pop("probes"), more.pop("generator")) if "probes" in more else ()
     answer = ctx.implementation(velocity, known, x, times, *args, **more)
+    if not isinstance(answer, Tensor):
+        raise SubjectError(f"estimate: expected the log density, (N,), got a tuple of {len(answer)}")
     return answer.to(torch.float64), velocity.calls
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from si_verify.likelihood.divergence import draw_probe, value_and_divergence, value_and_probe
+from si_verify.likelihood.divergence import draw_probe, value_and_divergence, value_and_probes
 from si_verify.subject import Claims, Subject, Unavailable
 
 Tensor = torch.Tensor
@@ -41,12 +41,7 @@ def hutchinson(
 ) -> Tensor:  # fmt: skip
     """log ρ̂ at times[0] (N,); Gaussian probes, drawn before the solve."""
     drawn = [draw_probe(x, "gaussian", generator) for _ in range(probes)]
-
-    def rate(t: float, y: Tensor) -> tuple[Tensor, Tensor]:
-        pairs = [value_and_probe(velocity, t, y, v) for v in drawn]
-        return pairs[0][0], torch.stack([d for _, d in pairs]).mean(0)
-
-    return _solve(rate, log_known, x, times, rtol, atol)
+    return _solve(lambda t, y: value_and_probes(velocity, t, y, drawn), log_known, x, times, rtol, atol)
 
 
 def _subject(name: str, estimate: Any, form: str, **extra: Any) -> Subject:
