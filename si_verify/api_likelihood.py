@@ -31,8 +31,8 @@ def check_likelihood(
     bound       bound(errors, epsilon) -> float; ``inequality``: drift, velocity-score or interpolant-score
     identity    kl(gap, error, nodes, span) -> float
 
-    ``order``: of the time stepping, 1 where none is given (½ for paths, 5 for adaptive ones). ``options``: see ``verify_subject``.
-    Raises TypeError if ``estimate`` is no callable, ValueError for an unknown claim.
+    ``order``: of the time stepping, 1 where none is given (½ for paths, 5 for adaptive ones).
+    ``options``: see ``verify_subject``. Raises TypeError if ``estimate`` is no callable, ValueError for an unknown claim.
     """
     from si_verify.api import verify_subject
 
@@ -68,5 +68,6 @@ def likelihood_subject(
     extra = {"form": form}
     extra |= {"probe": probe} if form == "hutchinson" else {}
     extra |= {"inequality": inequality} if form == "bound" else {}
-    claims = Claims(order=order or (5.0 if adaptive else 0.5 if form == "path" else 1.0), adaptive=adaptive, extra=extra)
+    usual = 5.0 if adaptive else 0.5 if form == "path" else 1.0
+    claims = Claims(order=order or usual, adaptive=adaptive, extra=extra)
     return Subject(name, "likelihood", load, claims, frozenset({"user"}))
