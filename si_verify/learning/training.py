@@ -93,8 +93,8 @@ def train(
     generator = torch.Generator(device).manual_seed(settings.seed)
     begin, out = 0, Trained(average)
     if checkpoint is not None and checkpoint.exists():
-        begin = _resume(checkpoint, settings, quantity, model, average, optimiser, generator)
-    started, total, since = time.perf_counter(), torch.zeros((), device=device), 0
+        begin = _resume(checkpoint, settings, quantity, model, average, optimiser, generator, out)
+    started, before, total, since = time.perf_counter(), out.seconds, torch.zeros((), device=device), 0
     end = min(settings.steps, stop_after or settings.steps)
     for step in range(begin, end):
         for group in optimiser.param_groups:
@@ -118,8 +118,9 @@ def train(
             total, since = torch.zeros((), device=device), 0
         wanted = settings.keep_every and (step + 1) % settings.keep_every == 0
         if checkpoint is not None and (wanted or step + 1 == end):
-            save(checkpoint, step + 1, settings, quantity, model, average, optimiser, generator)
-    out.seconds = time.perf_counter() - started
+            out.seconds = before + time.perf_counter() - started
+            save(checkpoint, step + 1, settings, quantity, model, average, optimiser, generator, out)
+    out.seconds = before + time.perf_counter() - started
     return out
 
 
@@ -131,11 +132,12 @@ def _average(average: nn.Module, model: nn.Module, decay: float) -> None:
 
 
 def save(path: Path, step: int, settings: TrainSettings, quantity: str, model: nn.Module, average: nn.Module,
-         optimiser: torch.optim.Optimizer, generator: torch.Generator) -> None:  # fmt: skip
+         optimiser: torch.optim.Optimizer, generator: torch.Generator, told: Trained) -> None:  # fmt: skip
     """Everything that resuming needs, readable with weights_only=True; replaced in one move, never half written."""
     state = {
         "step": step, "settings": asdict(settings), "quantity": quantity, "model": model.state_dict(),
         "ema": average.state_dict(), "optimiser": optimiser.state_dict(), "generator": generator.get_state(),
+        "told": {"steps": told.steps, "losses": told.losses, "seconds": told.seconds},
     }  # fmt: skip
     partial = path.with_name(path.name + ".part")
     torch.save(state, partial)
@@ -143,7 +145,7 @@ def save(path: Path, step: int, settings: TrainSettings, quantity: str, model: n
 
 
 def _resume(path: Path, settings: TrainSettings, quantity: str, model: nn.Module, average: nn.Module,
-            optimiser: torch.optim.Optimizer, generator: torch.Generator) -> int:  # fmt: skip
+            optimiser: torch.optim.Optimizer, generator: torch.Generator, told: Trained) -> int:  # fmt: skip
     state = torch.load(path, map_location="cpu", weights_only=True)
     if state["settings"] != asdict(settings) or state["quantity"] != quantity:
         raise ValueError(f"checkpoint: {path} belongs to other settings ({state['quantity']}, {state['settings']})")
@@ -151,4 +153,5 @@ def _resume(path: Path, settings: TrainSettings, quantity: str, model: nn.Module
     average.load_state_dict(state["ema"])
     optimiser.load_state_dict(state["optimiser"])
     generator.set_state(state["generator"])
+    told.steps, told.losses, told.seconds = (state["told"][k] for k in ("steps", "losses", "seconds"))
     return int(state["step"])

@@ -50,11 +50,6 @@ class Generated:
         """Three standard errors around a KL."""
         return self.kl[index] - 3.0 * self.error[index], self.kl[index] + 3.0 * self.error[index]
 
-    def gain(self, index: int) -> tuple[float, float]:
-        """KL of the flow less that at ``index``, and the standard error of the paired difference."""
-        gap = self.ratios[0] - self.ratios[index]
-        return float(gap.mean()), float(gap.std(ddof=1)) / math.sqrt(len(gap))
-
 
 def times(steps: int) -> list[float]:
     """From START to END, steps shorter towards the ends, where γ changes fastest: t = sin²(πu/2)."""
@@ -73,24 +68,36 @@ def evaluate(source: BatchSource, fields: dict[str, Field], settings: Any, devic
     grid = times(settings.steps)
     generator = torch.Generator(device).manual_seed(seed)
     x = source.points(END, settings.points, generator)
-    exact = interpolant.log_density(END, x.double()).cpu().numpy()
-
-    def first(y: Tensor) -> Tensor:
-        return interpolant.log_density(START, y.double())
-
-    down = grid[::-1]
-    flow = hutchinson_log_likelihood(b, first, x, down[::2] if len(down) % 2 else down, _PROBES, generator)
-    ratios = [exact - flow.cpu().numpy()]
+    ratios = [flow_ratios(interpolant, b, x, grid, generator)]
+    ratios += [sde_ratios(interpolant, b, s, e, x, grid, settings.paths, generator) for e in settings.epsilons]
     with torch.no_grad():
-        for epsilon in settings.epsilons:
-            found = path_ratio(b, s, _constant(epsilon), first, x, down, settings.paths, generator)
-            ratios.append(exact - found.log_density.cpu().numpy())
         start, target, other = (source.points(t, settings.samples, generator) for t in (START, END, END))
         floor = _squared(other, target)
         moved = [
             _squared(_generate(b, s, e, grid, start, generator), target) - floor for e in (0.0, *settings.epsilons)
         ]
     return Generated([0.0, *settings.epsilons], np.stack(ratios), moved, time.perf_counter() - started)
+
+
+def flow_ratios(interpolant: Any, b: Field, x: Tensor, grid: list[float], generator: torch.Generator) -> np.ndarray:
+    """log ρ − log ρ̂ of the flow at x, (N,): RK4 over every second point of the grid."""
+    down = grid[::-1]
+    known = hutchinson_log_likelihood(
+        b, _law(interpolant, START), x, down[::2] if len(down) % 2 else down, _PROBES, generator
+    )
+    return (_law(interpolant, END)(x) - known).cpu().numpy()
+
+
+@torch.no_grad()
+def sde_ratios(interpolant: Any, b: Field, s: Field, epsilon: float, x: Tensor, grid: list[float], paths: int,
+               generator: torch.Generator) -> np.ndarray:  # fmt: skip
+    """log ρ − log of the path ratio of the SDE at x, (N,)."""
+    found = path_ratio(b, s, _constant(epsilon), _law(interpolant, START), x, grid[::-1], paths, generator)
+    return (_law(interpolant, END)(x) - found.log_density).cpu().numpy()
+
+
+def _law(interpolant: Any, t: float) -> Callable[[Tensor], Tensor]:
+    return lambda y: interpolant.log_density(t, y.double())
 
 
 def _constant(epsilon: float) -> Callable[[float], float]:

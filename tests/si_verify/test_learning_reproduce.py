@@ -14,9 +14,10 @@ from si_verify.learning.exact import exact_field
 from si_verify.learning.training import TrainSettings
 from si_verify.record import read_record
 from si_verify.reproduce import PaperSettings, paper_128d
-from si_verify.reproduce.generation import Generated, evaluate
+from si_verify.reproduce.comparison import Comparison, compare
+from si_verify.reproduce.generation import evaluate
 
-TINY = PaperSettings(16, 1, TrainSettings(steps=40, rows=64), (0.25, 1.0), 16, 100, 4, 100)
+TINY = PaperSettings(16, 1, TrainSettings(steps=40, rows=64), (0.25, 1.0), 16, 100, 4, 100, 80, 4)
 
 
 def test_the_experiment_runs_and_is_drawn(tmp_path: Path) -> None:
@@ -45,7 +46,18 @@ def test_exact_fields_generate_the_target() -> None:
 
 def test_a_paired_difference_is_more_certain_than_either_mean() -> None:
     noise = np.random.default_rng(0).standard_normal(500)
-    found = Generated([0.0, 1.0], np.stack([noise + 0.1, noise]), [0.0, 0.0], 0.0)
-    gain, error = found.gain(1)
+    gain, error = Comparison(1.0, noise + 0.1, noise, 0.0).gain
     assert gain == pytest.approx(0.1)
-    assert error < 1e-12 < found.error[0]
+    assert error < 1e-12
+
+
+def test_fresh_draws_tell_a_worse_flow_from_a_better_sde() -> None:
+    """b̂ = b + s/2, ŝ exact: the flow contracts to too narrow a law, the noise of the SDE widens it again."""
+    interpolant = problems.get("gaussian-1d").interpolant
+    exact = {q: exact_field(interpolant, q) for q in ("velocity", "score")}
+    fields = exact | {"velocity": lambda t, x: exact["velocity"](t, x) + 0.5 * exact["score"](t, x)}
+    settings = PaperSettings(steps=16, fresh=128, fresh_paths=8)
+    gain, doubt = compare(BatchSource(interpolant), fields, 2.0, settings, "cpu", 0).gain
+    assert gain > 3.0 * doubt
+    gain, doubt = compare(BatchSource(interpolant), exact, 2.0, settings, "cpu", 0).gain
+    assert gain < 3.0 * doubt + 0.05
