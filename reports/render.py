@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from reports import bundle, gallery, history, leaderboard, matrix, pages, summary, wording
 from reports.embed import embed_json, results_table
+from reports.figures.theme import CONFIG
 from reports.machine import machine_facts
 from si_verify.gate import Verdict
 from si_verify.record import Record, Result
@@ -90,6 +91,7 @@ def render(records: Sequence[Record]) -> str:
         ],
         "history": past.rows if past else (),
         "verdicts": {v.value: [s.name, s.symbol, s.severity, s.plural] for v, s in wording.SPELLINGS.items()},
+        "config": CONFIG,
         "records": pages.records_table(records),
         "whole": pages.whole_commands(results),
     }

@@ -10,31 +10,13 @@ const FIRST = 4;
 const dark = window.matchMedia('(prefers-color-scheme: dark)');
 const drawn = new Map(); // host element -> {plate, view}
 
-/** The charts take their colours from the style sheet, so that there is one palette. */
+/** The charts take their colours from the style sheet, so that there is one palette: '--ink' is its colour of that name. */
 function chartConfig() {
   const style = getComputedStyle(document.documentElement);
-  const v = (name) => style.getPropertyValue('--' + name).trim();
-  const axis = {
-    domainColor: v('rule'), tickColor: v('rule'), gridColor: v('grid'), labelColor: v('muted'), titleColor: v('muted'),
-    labelFontSize: 11, titleFontSize: 11, titleFontWeight: 'normal', labelPadding: 4, tickSize: 4, gridWidth: 1, titlePadding: 8,
-  };
-  const font = style.fontFamily;
-  return {
-    background: null, font, view: { stroke: null }, axis, axisX: { labelFlush: true }, axisY: { domain: false, ticks: false },
-    header: { labelColor: v('muted'), labelFontSize: 11, titleColor: v('muted'), labelPadding: 4 },
-    facet: { spacing: 18 },
-    range: {
-      category: [...Array(8).keys()].map((i) => v('c' + i)), symbol: shapeNames, heatmap: [v('heat0'), v('heat1'), v('heat2')],
-      ramp: [v('heat0'), v('heat1'), v('heat2')],
-    },
-    style: {
-      guide: { color: v('muted'), opacity: 0.8 }, 'side-note': { color: v('muted'), fontSize: 11 }, limit: { color: v('failed') },
-      'exact-area': { color: v('c0'), fillOpacity: 0.16 }, 'exact-line': { color: v('c0') }, 'sampled-line': { color: v('c1') },
-      'ridge-area': { color: v('c0'), fillOpacity: 0.12 }, 'sample-dot': { color: v('ink'), opacity: 0.55, size: 6 },
-      'history-point': { color: v('ink'), opacity: 0.85 },
-      'path-start': { color: v('muted'), opacity: 0.7 }, 'path-end': { color: v('ink'), opacity: 0.85 },
-    },
-  };
+  const coloured = (node) => (typeof node === 'string' && node.startsWith('--') ? style.getPropertyValue(node).trim()
+    : Array.isArray(node) ? node.map(coloured)
+      : node && typeof node === 'object' ? Object.fromEntries(Object.entries(node).map(([k, v]) => [k, coloured(v)])) : node);
+  return { ...coloured(page.config), font: style.fontFamily };
 }
 
 function seriesOf(plate) {

@@ -28,8 +28,17 @@ from si_verify.regression.judge import judge_records
 from si_verify.regression.sides import SideProcess, Tree, built
 from si_verify.regression.speed import PATIENCE, Sides, Task, judge_speed
 from si_verify.select import parse
+from si_verify.summary import pie
 
 _QUIET = (Kind.SAME, Kind.NEW)
+_COLOURS = dict.fromkeys(RED, "#c0322b") | {
+    Kind.ERROR: "#8a3ba8",
+    Kind.AMBIGUOUS: "#d9a441",
+    Kind.SAME: "#1b7a4b",
+    Kind.BETTER: "#2f6fb5",
+    Kind.FASTER: "#1f8a80",
+    Kind.NEW: "#b4bbc2",
+}
 
 
 @dataclass(frozen=True)
@@ -154,6 +163,9 @@ def _print_table(changes: Sequence[Change]) -> None:
 def markdown(changes: Sequence[Change], against: str) -> str:
     """The same for $GITHUB_STEP_SUMMARY; names are code, so that none of them is read as HTML or a link."""
     rows = [f"## si-verify gate\n\n{_code(headline(changes, against))}\n"]
+    found = Counter(c.kind for c in changes)
+    if found:
+        rows += ["", pie("cases compared", [(k.value, n, _COLOURS[k]) for k, n in found.items()])]
     shown = [c for c in changes if c.kind not in _QUIET][:100]
     if shown:
         rows += ["", "| verdict | what | why |", "| --- | --- | --- |"]

@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import psutil
@@ -96,6 +97,9 @@ def verify(
     files = write_files(record, folder)
     code = exit_code([r.verdict for r in record.results], config.strict)
     if flags.github_summary and "GITHUB_STEP_SUMMARY" in os.environ:
+        # An SVG and a PNG beside the record, for the artifact that the action uploads.
+        pictures = import_module("reports.still").write_overview(record, folder)
+        files |= {f"picture_{path.suffix[1:]}": str(path) for path in pictures}
         with open(os.environ["GITHUB_STEP_SUMMARY"], "a", encoding="utf-8") as f:
             f.write(summary.markdown(record))
     if flags.json:

@@ -82,6 +82,8 @@ def test_the_github_summary_says_what_failed(tmp_path):
     summary = tmp_path / "summary.md"
     cli(*EULER, "--order", "2", "--github-summary", cwd=tmp_path, GITHUB_STEP_SUMMARY=str(summary))
     assert "FAILED: 1 failed" in summary.read_text()
+    assert "```mermaid" in summary.read_text()
+    assert {p.name for p in tmp_path.rglob("verdicts.*")} == {"verdicts.svg", "verdicts.png"}
 
 
 @pytest.mark.parametrize(

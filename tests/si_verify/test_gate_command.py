@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from si_verify.cli.app import run_app
-from si_verify.cli.gate import markdown
+from si_verify.cli.gate import _COLOURS, markdown
 from si_verify.config import main
 from si_verify.gate import Verdict
 from si_verify.regression.change import Change, Kind
@@ -104,6 +104,7 @@ def test_wrong_use_has_its_sentence_and_no_traceback(cli, arguments, code, says,
 
 
 def test_a_name_in_a_summary_is_never_markup():
+    assert set(_COLOURS) == set(Kind)
     text = markdown([Change(Kind.FAILED, "<img src=x onerror=alert(1)>|`x`\n# h", why="[a](javascript:b)")], "</code>")
     assert "<img" not in text
     assert "\n# h" not in text
