@@ -22,6 +22,7 @@ def check_drift(
     score: Any = None,
     relative_error: float = CLAIMED,
     gradient: bool = False,
+    residual: float | None = None,
     name: str = "",
     **options: Any,
 ) -> Record:
@@ -31,7 +32,7 @@ def check_drift(
     torch module, or with ``checkpoint`` a module's class or factory, called without arguments, whose weights are read
     from a ``.safetensors`` file or by ``torch.load(weights_only=True)``; no pickle is executed. score: a learned score
     that goes with a velocity. relative_error: what is claimed in L2 over (t, x_t), 5 % unless said; gradient: that ∇f
-    is symmetric.
+    is symmetric; residual: what is claimed of ∇·δ + δ·s, δ = f̂ − f, in units of ∂_t log ρ.
     problem: a name of the catalogue with a latent, or an expression over such. ``options``: see ``verify_subject``.
     Raises ValueError or TypeError for what cannot be meant.
     """
@@ -39,7 +40,7 @@ def check_drift(
 
     subject = drift_subject(
         lambda: module, quantity, checkpoint=checkpoint, score=score, relative_error=relative_error, gradient=gradient,
-        name=name or getattr(module, "__qualname__", type(module).__name__),
+        residual=residual, name=name or getattr(module, "__qualname__", type(module).__name__),
     )  # fmt: skip
     if not callable(module):
         raise TypeError(f"module: expected a callable f(t, x), got {type(module).__name__}")
@@ -54,6 +55,7 @@ def drift_subject(
     score: Any = None,
     relative_error: float = CLAIMED,
     gradient: bool = False,
+    residual: float | None = None,
     name: str = "drift",
 ) -> Subject:
     """The Subject of a learned field; ``load`` answers what ``check_drift`` takes as module. For the command line."""
@@ -61,12 +63,16 @@ def drift_subject(
 
     if quantity not in QUANTITIES:
         raise ValueError(f"quantity: expected one of {', '.join(QUANTITIES)}, got {quantity!r}")
+    if residual is not None and not residual > 0.0:
+        raise ValueError(f"residual: expected a number > 0, got {residual!r}")
     if not relative_error > 0.0:
         raise ValueError(f"relative_error: expected a number > 0, got {relative_error!r}")
     if checkpoint is not None and not Path(checkpoint).is_file():
         raise ValueError(f"checkpoint: no such file {str(checkpoint)!r}")
     given = (quantity, "score") if score is not None else (quantity,)
-    claims = Claims(quantities=given, extra={"relative_error": float(relative_error), "gradient": gradient})
+    extra: dict[str, Any] = {"relative_error": float(relative_error), "gradient": gradient}
+    extra |= {} if residual is None else {"residual": float(residual)}
+    claims = Claims(quantities=given, extra=extra)
 
     def build() -> Any:
         from si_verify.learning.fields import as_field

@@ -32,7 +32,8 @@ def check_likelihood(
     identity    kl(gap, error, nodes, span) -> float
 
     ``order``: of the time stepping, 1 where none is given (½ for paths, 5 for adaptive ones).
-    ``options``: see ``verify_subject``. Raises TypeError if ``estimate`` is no callable, ValueError for an unknown claim.
+    ``options``: see ``verify_subject``.
+    Raises TypeError if ``estimate`` is no callable, ValueError for an unknown claim.
     """
     from si_verify.api import verify_subject
 

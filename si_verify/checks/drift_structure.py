@@ -1,4 +1,4 @@
-"""Structure of a learned field: symmetry of its Jacobian and gauge, growth of its slope, transport residual."""
+"""Structure of a learned field: symmetry of its Jacobian and gauge, growth of its slope towards the ends."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _jacobian(field: Any, t: float, x: Tensor) -> Tensor:
 
 
 def measure(ctx: Context) -> Outcome:
-    """At draws of x_t towards both ends: asymmetry, largest slope beside the exact one, residual of transport."""
+    """At draws of x_t towards both ends: asymmetry, and the largest slope beside the exact one."""
     times = [MARGIN, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 1.0 - MARGIN]
     rows: list[Measurement] = []
     data = []
@@ -38,7 +38,7 @@ def measure(ctx: Context) -> Outcome:
     for quantity, field in fields_of(ctx).items():
         label = quantity.replace("_", " ")
         exact = exact_field(ctx.problem.interpolant, quantity)
-        skew = slope = residual = 0.0
+        skew = slope = 0.0
         slopes: list[float] = []
         known: list[float] = []
         bad = 0
@@ -54,8 +54,6 @@ def measure(ctx: Context) -> Outcome:
             slopes.append(float(torch.linalg.matrix_norm(own, 2).max()))
             known.append(float(torch.linalg.matrix_norm(right, 2).max()))
             slope = max(slope, slopes[-1] / max(known[-1], 1e-300))
-            if quantity == "velocity":
-                residual = max(residual, _residual(ctx, field, exact, own, right, t, x))
         bound = 64.0 * ctx.problem.dim * float(torch.finfo(ctx.dtype).eps) if gradient else None
         rows += [
             Measurement(f"Jacobians of the {label} that are not finite", float(bad), 0.0, origin="exact",
@@ -63,22 +61,11 @@ def measure(ctx: Context) -> Outcome:
             Measurement(f"asymmetry of ∇ of the {label}, relative", skew, bound, why="a gradient, as claimed"),
             Measurement(f"largest slope of the {label} over the exact one's", slope, origin="exact"),
         ]  # fmt: skip
-        if quantity == "velocity":
-            rows.append(Measurement("RMS residual of transport, ∇·δ + δ·s", residual, origin="exact"))
         for name, values in (("learned", slopes), ("exact", known)):
             columns: dict[str, Any] = {"t": times[: len(values)], "error": values}
             data.append(Data("error-vs-t", f"Largest slope of the {label} against t", columns,
                              {"quantity": f"slope of the {label}", "label": name}))  # fmt: skip
     return Outcome(tuple(rows), tuple(data))
-
-
-def _residual(ctx: Context, field: Any, exact: Any, own: Tensor, right: Tensor, t: float, x: Tensor) -> float:
-    """RMS of ∂_t log ρ + ∇·b̂ + b̂·s, which for δ = b̂ − b is ∇·δ + δ·s: what the flow's density leaves the law by."""
-    now = torch.full((len(x),), t, dtype=x.dtype, device=x.device)
-    error = field(now, x).detach() - exact(t, x)
-    trace = torch.diagonal(own - right, dim1=1, dim2=2).sum(1)
-    values = trace + (error * ctx.problem.interpolant.score(t, x)).sum(1)
-    return math.sqrt(float((values**2).mean()))
 
 
 CHECK = Check(

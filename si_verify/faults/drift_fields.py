@@ -72,6 +72,14 @@ def _blows_up(i: Any) -> Any:
     return lambda t, x: i.velocity(t, x) + (x - x) / (t[:, None] - 0.01).clamp(min=0.0)
 
 
+def _detached(i: Any) -> Any:
+    return lambda t, x: i.velocity(t, x) + 0.05 * torch.tanh(x.detach())
+
+
+def _ripple(i: Any) -> Any:
+    return lambda t, x: i.velocity(t, x) + 0.02 * torch.sin(60.0 * x)
+
+
 _ERROR = ("drift-error",)
 FAULTS = (
     _fault("time-reversed", "velocity", _reversed, _ERROR, "−b(1 − t, x): right for a reversed flow, handed over as b.",
@@ -88,6 +96,11 @@ FAULTS = (
     _fault("gradient-stopped", "velocity", _gradient_stopped, ("drift-kl",),
            "A detach() in one of two branches: the values are right, ∇·b̂ is half of what it must be.",
            "HISTORICAL_BUGS: test suites that could not see (halved divergence)"),
+    _fault("detached", "velocity", _detached, ("drift-residual",),
+           "A block of the network runs under no_grad: values as near as claimed, divergence and likelihood wrong.",
+           "MATH.md section 4"),
+    _fault("ripple", "velocity", _ripple, ("drift-residual",),
+           "An error of 2 % in L2 whose slope exceeds that of the field.", "MATH.md section 6", residual=0.02),
     _fault("not-finite", "velocity", _blows_up, ("drift-structure", "drift-excess"),
            "0/0 where a clamp near an end divides by zero.",
            "sbi-dev/sbi#1661"),

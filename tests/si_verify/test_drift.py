@@ -83,3 +83,15 @@ def test_a_network_that_learned_nothing_fails_without_any_claim():
     record = check_drift(lambda t, x: torch.zeros_like(x), problem="1d-bimodal", select="check=drift-error")
     assert not record.passed
     assert "0.05" in record.failures[0].reason
+
+
+def test_a_residual_is_claimed_and_judged() -> None:
+    exact = problems.get("1d-bimodal").interpolant.velocity
+    for size, right in ((0.0, True), (0.05, False)):
+        record = check_drift(
+            lambda t, x, size=size: exact(t, x) + size * torch.sin(20.0 * x),
+            problem="1d-bimodal", residual=0.05, select="check=drift-residual",
+        )  # fmt: skip
+        assert record.passed is right, record.failures
+    with pytest.raises(ValueError, match="residual"):
+        check_drift(exact, problem="1d-bimodal", residual=0.0)
