@@ -5,7 +5,7 @@
     backward        ∂_t log ρ + ∇·b̂_B + b̂_B·s + ε (Δ log ρ + |s|²) = R(δ − ε δ_s)
 
 ρ R is what leaves the law, and drives the KL: d/dt KL(ρ‖ρ̂) = −E[log(ρ̂/ρ) R] for the flow. Stein's identity,
-E[∇·δ + δ·s] = 0 at every t for any δ that does not grow too fast, is judged. It fails where the derivative that autograd
+E[∇·δ + δ·s] = 0 at every t for any δ that grows slowly enough, is judged. It fails where the derivative that autograd
 gives is not that of the values (a detached input, a backward pass of its own); every divergence, likelihood and KL made
 of the field is then wrong, however small its L2 error. The size of R is reported, and judged only where it is claimed:
 an L2 error, however small, leaves the divergence of the error free.
