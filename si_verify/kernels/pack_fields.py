@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,19 +16,18 @@ QUANTITIES = ("log_density", "score", "velocity")
 _KEPT_TIMES = 64
 
 Build = Callable[[Interpolant, torch.dtype, torch.device], dict[str, Callable[..., Tensor]]]
-Evaluate = Callable[[Packed, Tensor, str], Tensor]
-"""(law as tensors, x (N, D), quantity) -> (N,) or (N, D)."""
+L = TypeVar("L")
 
 
 def fields_by(
-    evaluate: Evaluate,
-    prepare: Callable[[Packed], Packed] = lambda law: law,
-    admit: Callable[[torch.device], None] = lambda device: None,
+    evaluate: Callable[[L, Tensor, str], Tensor],
+    prepare: Callable[[Packed, torch.dtype, torch.device], L],
+    admit: Callable[[torch.device], Any] = lambda device: None,
 ) -> Build:
     """``build(interpolant, dtype, device)`` around a kernel.
 
-    evaluate  the kernel at one time; x arrives as it came, strides and offset included
-    prepare   what the kernel needs done to the packed law, in float64, before it is rounded to the dtype
+    prepare   from the law in float64 to whatever the kernel reads, rounded to the dtype and on the device; kept by time
+    evaluate  (what prepare made, x (N, D), quantity) -> (N,) or (N, D); x comes with its strides and offset
     admit     raises Unavailable for a device on which the kernel cannot run
     """
 
@@ -35,8 +35,8 @@ def fields_by(
         admit(device)
 
         @lru_cache(maxsize=_KEPT_TIMES)
-        def law(t: float) -> Packed:
-            return prepare(pack(interpolant, t)).to(dtype, device)
+        def law(t: float) -> L:
+            return prepare(pack(interpolant, t), dtype, device)
 
         def field(quantity: str) -> Callable[..., Tensor]:
             def at(t: float | Tensor, x: Tensor) -> Tensor:

@@ -20,10 +20,10 @@ def _evaluate(law: Packed, x: Tensor, quantity: str) -> Tensor:
     return evaluate(law, x, (quantity,))[quantity]
 
 
-def _separable(law: Packed) -> Packed:
+def _separable(law: Packed, dtype: torch.dtype, device: torch.device) -> Packed:
     if law.kind == "full":
         raise Unavailable("the Triton kernel takes isotropic and diagonal covariances, and these are full")
-    return law
+    return law.to(dtype, device)
 
 
 def _require_triton() -> None:

@@ -12,39 +12,18 @@ pytest.importorskip("triton")
 if not torch.cuda.is_available() and os.environ.get("TRITON_INTERPRET") != "1":
     pytest.skip("no GPU: test_triton_interpreter.py runs these in the interpreter", allow_module_level=True)
 
-from analytic import Coupling, GaussianMixture, Interpolant, Schedule
-from si_verify.fields.conditioning import sensitivity
+from analytic import Interpolant
 from si_verify.kernels.pack import pack
 from si_verify.kernels.triton_mixture import evaluate
+from tests.si_verify.kernels import laws
+from tests.si_verify.kernels.laws import UNITS, T, mixture, worst
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 DTYPES = (torch.float64, torch.float32)
-UNITS = 100.0  # of eps·K, what field-pointwise allows
-T = 0.6
-
-
-def mixture(k: int, dim: int, kind: str = "diagonal", weights: np.ndarray | None = None) -> Interpolant:
-    rng = np.random.default_rng([k, dim])
-    cov = rng.uniform(0.2, 1.5, k if kind == "isotropic" else (k, dim))
-    law = GaussianMixture(rng.dirichlet(np.ones(k)) if weights is None else weights, 2 * rng.normal(size=(k, dim)), cov)
-    base = GaussianMixture(np.ones(1), np.zeros((1, dim)), np.ones(1))
-    return Interpolant(Coupling.independent(base, law), Schedule.linear())
 
 
 def cloud(interpolant: Interpolant, n: int, dtype: torch.dtype) -> torch.Tensor:
-    return torch.as_tensor(interpolant.sample(T, n, 1)).to(DEVICE, dtype)
-
-
-def worst(interpolant: Interpolant, x: torch.Tensor, answer: dict[str, torch.Tensor]) -> float:
-    """Largest error in units of eps·K over all quantities."""
-    x64, ratio = x.detach().cpu().double(), 0.0
-    scale = sensitivity(interpolant, T, x64, torch.Generator().manual_seed(0))
-    for quantity, ours in answer.items():
-        gap = (ours.cpu().double() - getattr(interpolant, quantity)(T, x64)).abs()
-        gap = gap if gap.ndim == 1 else torch.linalg.vector_norm(gap, dim=1)
-        unit = torch.finfo(x.dtype).eps * scale[quantity]
-        ratio = max(ratio, float(torch.nan_to_num(gap / unit, nan=float("inf")).max()))
-    return ratio
+    return laws.cloud(interpolant, n, dtype).to(DEVICE)
 
 
 def run(interpolant: Interpolant, x: torch.Tensor, **options) -> dict[str, torch.Tensor]:

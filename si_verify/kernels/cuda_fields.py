@@ -1,0 +1,59 @@
+"""The CUDA field kernels on torch tensors: log-density, score, velocity; isotropic to full (D to 256 if full)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from si_verify.kernels.cuda_records import records, scaled
+from si_verify.kernels.cuda_source import field_kernel
+from si_verify.kernels.pack import Packed
+
+_NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceLaw:
+    """A law as the kernel for its shape reads it: ``arrays`` are the kernel's parameters after K."""
+
+    kind: str
+    dim: int
+    dtype: torch.dtype
+    k: int
+    arrays: tuple[Tensor, ...]
+
+
+def device_law(law: Packed, dtype: torch.dtype, device: torch.device) -> DeviceLaw:
+    """Records for the narrow kernel, arrays and transposes for the wide. ValueError for a shape that neither takes."""
+    units, name = scaled(law), str(dtype).removeprefix("torch.")
+    if field_kernel(law.kind, law.dim, name, ("log_density",)).narrow:
+        table = torch.as_tensor(records(units, _NUMPY[dtype])).to(device)
+        return DeviceLaw(law.kind, law.dim, dtype, table.shape[0], (table,))
+    arrays = [units.log_weight, units.mean, units.precision, units.offset, units.slope, units.whiten]
+    arrays += [np.swapaxes(a, -1, -2) if a.ndim == 3 else a for a in (units.whiten, units.slope)]
+    tensors = tuple(torch.as_tensor(np.ascontiguousarray(a, _NUMPY[dtype])).to(device) for a in arrays)
+    return DeviceLaw(law.kind, law.dim, dtype, law.n_components, tensors)
+
+
+def evaluate(law: DeviceLaw, x: Tensor, quantities: tuple[str, ...]) -> dict[str, Tensor]:
+    """The quantities at x (N, D) of any strides, one launch; answers are contiguous."""
+    from si_verify.kernels.cuda_launch import launch
+
+    if x.ndim != 2 or x.shape[1] != law.dim or x.dtype != law.dtype:
+        raise ValueError(f"x: expected shape (N, {law.dim}) of {law.dtype}, got {tuple(x.shape)} of {x.dtype}")
+    n = x.shape[0]
+    shapes = {"log_density": (n,), "score": (n, law.dim), "velocity": (n, law.dim)}
+    answer = {q: torch.empty(shapes[q], dtype=x.dtype, device=x.device) for q in quantities}
+    if n == 0:
+        return answer
+    kernel = field_kernel(law.kind, law.dim, str(x.dtype).removeprefix("torch."), quantities)
+    size = [np.int64(v) for v in (x.stride(0), x.stride(1), n)]
+    # The narrow kernel has its records before K, the wide one its arrays after it.
+    k = np.int64(law.k)
+    inputs = [*law.arrays, k] if kernel.narrow else [k, *law.arrays]
+    outputs = [answer.get(q, x) for q in shapes]  # one that is not asked for is not touched
+    launch(kernel.name, -(-n // kernel.points), kernel.threads, x.device, x, *size, *inputs, *outputs)
+    return answer
