@@ -70,7 +70,7 @@ def _non_uniform(context: Context) -> Outcome:
 
 
 _PROBLEMS = {
-    "quick": "product-2d",
+    "quick": "correlated-2d",
     "standard": "order and exact-flow and not costly",
     "full": "order and not costly",
 }
@@ -95,7 +95,7 @@ CHECKS = (
         quick_dtypes=("float64",),
         kinds=frozenset({"ode"}),
         measure=_non_uniform,
-        problems={**_PROBLEMS, "quick": "correlated-2d"},
+        problems={**_PROBLEMS, "quick": "product-2d"},
         applies=_applies,
         tags=frozenset({"order"}),
         cost=0.5,

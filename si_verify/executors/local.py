@@ -22,7 +22,7 @@ from si_verify.record import Result
 
 _START_SECONDS = 120.0  # imports of torch and its like on a cold disk
 _POLL_SECONDS = 0.2
-_LEAVE_SECONDS = 3.0  # for its exit handlers
+_LEAVE_SECONDS = 10.0  # for its exit handlers, or to be dead once its pipe is closed, on a loaded machine
 
 
 @dataclass
@@ -144,7 +144,7 @@ class LocalExecutor:
                 try:
                     message = worker.pipe.recv()
                 except (EOFError, OSError):
-                    worker.process.join(1)
+                    worker.process.join(_LEAVE_SECONDS)
                     how = _death(worker.process.exitcode)
                     events.append((worker, self._lost(worker, f"the subject's process {how}")))
                     continue

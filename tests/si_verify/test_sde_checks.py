@@ -70,15 +70,14 @@ def test_weak_affine_and_strong_pass_heun_and_see_three_per_cent_too_little_nois
 def test_strong_paths_tells_one_half_from_one() -> None:
     euler = discovery.subjects()["torch/euler-maruyama"]
     noise = frozenset({"additive", "diagonal"})
-    modest = Claims(strong_order=1.0, weak_order=1.0, noise=noise, extra={"strong_order": {"diagonal": 0.5}})
-    proud = Claims(strong_order=1.0, weak_order=1.0, noise=noise)
-    for claims, verdict in ((modest, Verdict.PASSED), (proud, Verdict.FAILED)):
-        claimant = Subject("test/euler", "sde", euler.load, claims)
-        outcome = measured("sde-strong-paths", claimant, "gaussian-2d-crossed", profile="standard")
-        assert judge_all(outcome.measurements) is verdict
-        rows = [m for m in outcome.measurements if m.origin != "rounding"]
-        assert all(m.confidence is not None and m.detectable is not None for m in rows)
+    claims = Claims(strong_order=1.0, weak_order=1.0, noise=noise)
+    claimant = Subject("test/euler", "sde", euler.load, claims)
+    outcome = measured("sde-strong-paths", claimant, "gaussian-2d-crossed", profile="standard")
+    rows = [m for m in outcome.measurements if m.origin != "rounding"]
+    assert all(m.confidence is not None and m.detectable is not None for m in rows)
     assert failures(outcome) == [r.name for r in outcome.measurements if "diagonal" in r.name]
+    # What it says of itself, 1 for additive noise and ½ for diagonal, lies inside the interval of every row.
+    assert all(abs(r.value - (0.5 if "diagonal" in r.name else 1.0)) <= r.resolution for r in rows)
 
 
 def test_a_solver_that_draws_its_own_noise_is_not_probed() -> None:
