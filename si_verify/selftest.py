@@ -42,7 +42,8 @@ def fault_cases(
         for check in (checks[name] for name in fault.caught_by):
             by_profile.setdefault(_first_profile(check, settings.profile), []).append(check)
         for profile, wanted in by_profile.items():
-            cases += plan([fault.subject], wanted, catalogue, replace(settings, profile=profile), brief=False)
+            at = replace(settings, profile=profile, problem_select=fault.problems or settings.problem_select)
+            cases += plan([fault.subject], wanted, catalogue, at, brief=False)
     return cases
 
 

@@ -14,6 +14,7 @@ class Fault:
     subject     the wrong implementation, under the claims that its right twin would make
     caught_by   checks of which each must reject it, on at least one problem of the profile
     story       one or two sentences: what was got wrong and how it happens
+    problems    where they must reject it, as an expression; empty: where each check looks in its first profile
     source      the public thread where it happened, or the section of the mathematics it violates
     """
 
@@ -21,6 +22,7 @@ class Fault:
     caught_by: tuple[str, ...]
     story: str
     source: str
+    problems: str = ""
 
     @property
     def name(self) -> str:

@@ -17,10 +17,10 @@ Tensor = torch.Tensor
 Average = Callable[[Tensor], LikelihoodEstimate]
 
 
-def _fault(name: str, solve: Any, story: str, source: str) -> Fault:
+def _fault(name: str, solve: Any, story: str, source: str, problems: str = "") -> Fault:
     claims = Claims(weak_order=1.0, extra={"form": "sde"})
     subject = Subject(f"fault/likelihood-{name}", "likelihood", lambda: solve, claims)
-    return Fault(subject, ("likelihood-paths",), story, source)
+    return Fault(subject, ("likelihood-paths",), story, source, problems)
 
 
 def _weights(gain: float = 1.0, pull: float = 1.0, noise: float = 2.0, sign: float = 1.0, antithetic: bool = False,
@@ -74,7 +74,8 @@ def _paired_as_positive(log: Tensor) -> LikelihoodEstimate:
 
 
 FAULTS = (
-    _fault("paths-divergence-of-b", _weights(gain=0.0), "∇·b̂ for ∇·b̂_F in the exponent.", "MATH.md section 9"),
+    _fault("paths-divergence-of-b", _weights(gain=0.0), "∇·b̂ for ∇·b̂_F in the exponent.", "MATH.md section 9",
+           "1d-bimodal"),
     _fault("paths-backward-drift", _weights(pull=-1.0), "b̂_B in Y's drift, because Y runs down in t; it must be b̂_F.",
            "MATH.md section 7"),
     _fault("paths-score-dropped", _weights(gain=0.0, pull=0.0),

@@ -118,7 +118,7 @@ FAULTS = (
         "google-research/torchsde#87",
     ),
     _fault(
-        "step-limit-in-silence", Pair(*_HEUN_EULER, most_steps=60), ("ode-tolerance", "ode-work-precision"),
+        "step-limit-in-silence", Pair(*_HEUN_EULER, most_steps=60), ("ode-work-precision",),
         "A limit on the number of steps ends the loop, and the state reached by then is returned as the answer: the "
         "tighter the tolerance, the earlier the time it belongs to.",
         "huggingface/diffusers#6477; LuChengTHU/dpm-solver#44 (a wrong number of steps)",
