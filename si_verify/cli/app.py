@@ -124,9 +124,8 @@ def check_command(
 @app.command("list")
 def list_command(
     what: Annotated[What, typer.Argument(help="What to list.")] = What.subjects,
-    select: SelectOption = None,
-    json: JsonOption = False,
-) -> None:
+    select: SelectOption = None, json: JsonOption = False,
+) -> None:  # fmt: skip
     """List problems, subjects, checks, faults or backends, with tags."""
     from si_verify.cli.listing import print_listing
 
@@ -136,27 +135,14 @@ def list_command(
 @app.command("report")
 def report_command(
     record: Annotated[Path, typer.Argument(help="record.jsonl, or the folder that holds it.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where; default: beside the record.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where; default: beside it.")] = None,
     figures: Annotated[Path | None, typer.Option(metavar="DIR", help="Pictures as SVG and PNG too.")] = None,
     limit: Annotated[int, typer.Option("--figures-limit", min=0, help="At most so many pictures.")] = 40,
 ) -> None:
     """Draw the HTML again from a record, and its pictures as files; never measures."""
-    from importlib import import_module
+    from si_verify.cli.report import report
 
-    from si_verify.record import read_record
-
-    path = record / "record.jsonl" if record.is_dir() else record
-    target = output or path.with_name("report.html")
-    if target.is_dir():
-        target = target / "report.html"
-    loaded = read_record(path)
-    print(loaded.to_html(target))
-    if figures is not None:
-        # Reports lie above this package: looked up late, never imported here.
-        made, left_out = import_module("reports.still").write_figures(loaded, figures, limit)
-        print(f"{len(made)} files in {figures}" + (f", {left_out} pictures left out" if left_out else ""))
-    if loaded.damaged:
-        print(f"{loaded.damaged} damaged lines were left out", file=sys.stderr)
+    report(record, output, figures, limit)
 
 
 @app.command("selftest")

@@ -56,6 +56,10 @@ def test_a_right_solver_passes_and_leaves_three_files(tmp_path):
     assert names == ["junit.xml", "record.jsonl", "report.html"]
     suite = ET.parse(tmp_path / "out" / "junit.xml").getroot()[0]
     assert (suite.get("tests"), suite.get("failures")) == ("1", "0")
+    kept = {p.get("name"): str(p.get("value")) for p in suite.iter("property")}
+    assert kept["si_verify.verdict"] == "passed"
+    assert kept["si_verify.reproduce"].startswith("si-verify check ode")
+    assert ", expected " in kept["si_verify.measurement"]
 
 
 def test_a_false_claim_fails_and_its_reproduction_line_fails_again(tmp_path):
