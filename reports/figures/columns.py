@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -78,7 +79,8 @@ def _compact(value: Any, exact: bool) -> Any:
         if not math.isfinite(value):
             return None
         return value if exact else float(f"{value:.6g}")
-    return value
+    # A record may hold anything: what is no single value is shown as text, however deep it is and whatever is in it.
+    return reprlib.repr(value) if isinstance(value, (list, tuple, dict)) else value
 
 
 def _evenly(count: int, limit: int) -> list[int]:

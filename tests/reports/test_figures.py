@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from reports import gallery
+from reports.embed import embed_json
 from reports.figures import drawers
 from reports.figures.columns import MAX_ROWS, embeddable
 from reports.figures.convergence import DRAWER as CONVERGENCE
@@ -141,12 +142,13 @@ def test_samples_join_the_density_of_their_result_and_paths_its_marginals() -> N
 @pytest.mark.parametrize("kind", [*drawers(), "no-such-kind"])
 def test_nonsense_of_any_kind_becomes_a_table_or_a_picture_never_an_exception(kind: str) -> None:
     names = sorted(drawers()[kind].columns) if kind in drawers() else ["a"]
-    for value in (None, "text", [1], {"a": 1}, True, 10**400, -1.0, 0.0):
+    for value in (None, "text", [1], [math.inf], {"a": [math.nan]}, True, 10**400, -1.0, 0.0):
         data = DataRow(
             kind=kind, title="x", columns={n: [value, value] for n in names}, meta={"claimed": value, "order": value}
         )
         built = gallery.build([subject("s", data)])
         assert built.plates
+        assert embed_json(built.data)
     assert gallery.build([subject("s", DataRow(kind=kind, title="x", columns={}))]).plates
 
 
