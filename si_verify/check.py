@@ -71,7 +71,8 @@ class Check:
     statistical   True if any of its bounds is of origin ``sampling``: it then draws on the run's budget
     dtypes        the dtypes it makes sense for
     quick_dtypes  those of the quick profile, where fewer say as much; a dtype asked for by name is not held back
-    quick_kinds   the kinds of the quick profile, where another check says as much of the rest; a selection gets all
+    scope         profile -> selection expression over its cases (kinds, dtypes, tags, subjects), where the rest says
+                  little that is new; a run with a selection of its own gets all
     tags, cost    for selection; ``cost`` is a rough number of seconds, to start the long cases first
     """
 
@@ -84,7 +85,7 @@ class Check:
     statistical: bool = False
     dtypes: tuple[str, ...] = ("float64", "float32")
     quick_dtypes: tuple[str, ...] | None = None
-    quick_kinds: frozenset[str] | None = None
+    scope: Mapping[str, str] = field(default_factory=dict)
     tags: frozenset[str] = frozenset()
     cost: float = 1.0
     extra: Mapping[str, Any] = field(default_factory=dict)

@@ -41,10 +41,6 @@ def _labels(check: Check, subject: Subject, problem: Problem, dtype: str) -> Lab
     }
 
 
-def _repeats(check: Check, subject: Subject) -> bool:
-    return VARIANT in subject.tags or (check.quick_kinds is not None and subject.kind not in check.quick_kinds)
-
-
 def _dtypes(check: Check, subject: Subject, settings: Settings) -> list[str]:
     """The subject's precisions that the check is made in; what quick leaves out where it has none of quick's."""
     held, whole = (check.dtypes_in(profile, settings.dtypes) for profile in (settings.profile, "full"))
@@ -63,19 +59,20 @@ def plan(
 
     The budget is split evenly over the statistical cases (Bonferroni), so that the chance that a run of right
     implementations raises even one false alarm is at most ``settings.budget``.
-    ``brief`` leaves out what only repeats (variants, ``quick_kinds``): by default the quick profile, nothing selected.
+    ``brief`` leaves out what only repeats (``Check.scope``; variants in quick): by default where nothing is selected.
     ``settings.problem_select`` replaces the problems a check asks for in the profile.
     """
     chosen = parse(settings.select)
-    wanted = list(subjects)
+    wanted, quick = list(subjects), settings.profile == "quick"
     if brief is None:
-        brief = settings.profile == "quick" and not settings.select
+        brief = not settings.select
     rows: list[tuple[float, Check, Subject, Problem, str]] = []
     for check in checks:
         at_home = parse(settings.problem_select or check.problems[settings.profile])
+        within = parse(check.scope.get(settings.profile, "") if brief else "")
         own = [p for p in catalogue if at_home(problem_labels(p))] if check.problems[settings.profile] else []
         for subject in wanted:
-            if subject.kind not in check.kinds or (brief and _repeats(check, subject)):
+            if subject.kind not in check.kinds or (brief and quick and VARIANT in subject.tags):
                 continue
             for problem in own:
                 if not check.applies(subject, problem):
@@ -83,7 +80,7 @@ def plan(
                 rows += [
                     (check.cost, check, subject, problem, dtype)
                     for dtype in _dtypes(check, subject, settings)
-                    if chosen(_labels(check, subject, problem, dtype))
+                    if chosen(labels := _labels(check, subject, problem, dtype)) and within(labels)
                 ]
     statistical = sum(row[1].statistical for row in rows)
     alpha = settings.budget / max(1, statistical)

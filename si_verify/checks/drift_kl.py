@@ -120,6 +120,9 @@ def _sde_kl(ctx: Context, b: Any, s: Any, epsilon: float) -> tuple[float, float]
 CHECK = Check(
     name="drift-kl",
     claim="KL(ρ(1)‖ρ̂(1)) of the learned SDE is at most ∫E|b̂_F − b_F|²/4ε dt (arXiv:2303.08797, Lemma 2.22)",
+    scope={
+        "standard": "problem=1d-bimodal"
+    },
     kinds=frozenset({"drift"}),
     measure=measure,
     problems={"quick": "", "standard": "1d-bimodal, product-2d",

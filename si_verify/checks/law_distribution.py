@@ -68,7 +68,12 @@ CHECK = Check(
     claim="Started from ρ at one end of time, the sampler ends distributed as ρ at the other: projections by exact "
     "CDF, log density, kernel, energy and sliced Wasserstein distances (arXiv:2303.08797, Theorems 2.6 to 2.9)",
     quick_dtypes=("float64",),
-    quick_kinds=frozenset({"sde"}),  # of a flow the pathwise checks say as much, free of sampling noise
+    # Of a flow the pathwise checks say as much, free of sampling noise.
+    scope={
+        "quick": "kind=sde",
+        "standard": "dtype=float64 and not variant and (1d-bimodal, correlated-mixture-2d, one-sided-vp, product-3d, "
+        "1d-bimodal-to-trimodal-trigonometric)",
+    },
     kinds=frozenset({"sde", "ode"}),
     measure=measure,
     problems={

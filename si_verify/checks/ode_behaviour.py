@@ -147,6 +147,7 @@ CHECK = Check(
     claim="A solver treats each row alike, keeps no state, integrates a constant field exactly in both directions, "
     "ends at the last time, stays within the given times and evaluates as often as it says",
     quick_dtypes=("float32",),  # the dtype a solver is likelier to leave
+    scope={"standard": "not variant and (correlated-2d, 1d-bimodal, product-3d)"},
     kinds=frozenset({"ode"}),
     measure=_measure,
     problems={

@@ -81,6 +81,11 @@ CHECKS = (
         claim="On equal steps the pathwise error falls with the claimed order, forward and backward in time "
         "(arXiv:2303.08797, probability flow; exact flows of MATH §4)",
         quick_dtypes=("float64",),
+        scope={
+            "standard": "not variant and (correlated-2d, product-2d, "
+            "dtype=float64 and (1d-bimodal, one-sided-vp-1d, product-3d, entropic-bridge-2d, "
+            "1d-bimodal-to-trimodal-trigonometric, 1d-bimodal-to-trimodal-sine-squared, gaussian-2d-crossed-quadratic, gaussian-8d))"
+        },
         kinds=frozenset({"ode"}),
         measure=_uniform,
         problems=_PROBLEMS,
@@ -93,6 +98,10 @@ CHECKS = (
         claim="On unequal steps (neighbours 6 : 4, all within 1 : 4.5) the pathwise error falls with the claimed "
         "order, forward and backward in time",
         quick_dtypes=("float64",),
+        scope={
+            "standard": "not variant and (product-2d, dtype=float64 and (correlated-2d, "
+            "1d-bimodal-to-trimodal-trigonometric, one-sided-vp-1d))"
+        },
         kinds=frozenset({"ode"}),
         measure=_non_uniform,
         problems={**_PROBLEMS, "quick": "product-2d"},

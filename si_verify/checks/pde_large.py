@@ -54,6 +54,10 @@ def applies(subject: Subject, problem: Any) -> bool:
 CHECK = Check(
     name="pde-large-grid",
     claim="On 512² and on 48³ cells the error has fallen at the claimed order, and no mass is lost",
+    scope={
+        "standard": "product-2d and (pde/chang-cooper, pde/fourier, pde/muscl, pde/fused) or "
+        "product-3d and (pde/implicit-diffusion, pde/fused-tr-bdf2)"
+    },
     kinds=frozenset({"pde"}),
     measure=measure,
     problems={"quick": "", "standard": "product-2d, product-3d", "full": "product-2d, product-3d, correlated-2d"},

@@ -109,6 +109,10 @@ CHECK = Check(
     claim="The numerical solution converges to the exact solution driven by the same Brownian path with the claimed "
     "strong order (Kloeden & Platen, section 9.6; MATH.md section 4)",
     quick_dtypes=("float64",),
+    scope={
+        "standard": "not variant and dtype=float64 and (correlated-2d, entropic-bridge-2d, gaussian-1d, "
+        "gaussian-2d-crossed-trigonometric, gaussian-2d-crossed-sine-squared, gaussian-8d)"
+    },
     kinds=frozenset({"sde"}),
     measure=measure,
     problems={

@@ -131,6 +131,10 @@ CHECK = Check(
     claim="Mean and covariance of the numerical solution converge to those of ρ(t) with the claimed weak order "
     "(arXiv:2303.08797, Theorems 2.8 and 2.9; exact by affine probing, MATH.md section 4)",
     quick_dtypes=("float64",),
+    scope={
+        "standard": "not variant and dtype=float64 and (correlated-2d, entropic-bridge-2d, gaussian-1d, "
+        "gaussian-2d-crossed-trigonometric, gaussian-2d-crossed-sine-squared, gaussian-8d)"
+    },
     kinds=frozenset({"sde"}),
     measure=measure,
     problems={
