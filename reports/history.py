@@ -58,9 +58,11 @@ def _spec(logarithmic: bool, ranges: bool) -> dict[str, Any]:
         positive = " && datum.low > 0" if logarithmic else ""
         bars = points.transform_filter("isValid(datum.low) && isValid(datum.high)" + positive)
         layers.append(
-            bars.mark_rule(strokeWidth=5, opacity=0.25, style="exact-line").encode(x=x, y=alt.Y("low:Q"), y2="high:Q")
+            bars.mark_rule(strokeWidth=5, opacity=0.25, style="exact-line").encode(
+                x=x, y=alt.Y("low:Q"), y2=alt.Y2("high:Q")
+            )
         )
-    line = points.encode(x=x, y=y, detail="level:N")
+    line = points.encode(x=x, y=y, detail=alt.Detail("level:N"))
     layers.append(line.mark_line(strokeWidth=1.5, style="exact-line"))
     tips = [alt.Tooltip(f"{n}:N") for n in ("record", "commit", "made", "value", "low", "high", "verdict")]
     layers.append(line.encode(tooltip=tips).mark_point(filled=True, size=50, style="history-point"))

@@ -41,7 +41,7 @@ def chart(record: Record) -> alt.HConcatChart:
         layers: list[alt.Chart] = [flow, sde.mark_line(point=True).encode(x=x, y=y, color=colour)]
         if bars:
             ends = sde.transform_calculate(low="datum.kl - datum.error", high="datum.kl + datum.error")
-            layers.append(ends.mark_rule().encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour))
+            layers.append(ends.mark_rule().encode(x=x, y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), color=colour))
         return alt.layer(*layers)
 
     both = (panel("kl", "KL(ρ(1)‖ρ̂(1)), nats", True), panel("w2", "W2² above that of two target samples", False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import altair as alt
@@ -88,3 +89,12 @@ def specification(chart: alt.TopLevelMixin) -> dict[str, Any]:
     spec: dict[str, Any] = chart.to_dict(validate=False)  # type: ignore[attr-defined]
     spec.pop("config", None)
     return spec
+
+
+def with_words(spec: Any, words: Mapping[str, str]) -> Any:
+    """A copy of ``spec`` with texts in place of their ``$names``: what differs only in a title is made once."""
+    if isinstance(spec, dict):
+        return {k: with_words(v, words) for k, v in spec.items()}
+    if isinstance(spec, list):
+        return [with_words(v, words) for v in spec]
+    return words.get(spec, spec) if isinstance(spec, str) else spec

@@ -23,22 +23,26 @@ def _spec(x_label: str, guides: bool, floor: bool, interval: bool) -> dict[str, 
     points = alt.Chart(MAIN).transform_filter("datum.error > 0 && datum.step > 0")
     layers: list[alt.Chart] = []
     if guides:
-        lines = alt.Chart(alt.NamedData(name="guides")).encode(x="step:Q", y="error:Q", detail="order:N")
+        lines = alt.Chart(alt.NamedData(name="guides")).encode(
+            x=alt.X("step:Q"), y=alt.Y("error:Q"), detail=alt.Detail("order:N")
+        )
         layers.append(lines.mark_line(strokeDash=[5, 4], strokeWidth=1, style="guide", clip=True))
-        tips = alt.Chart(alt.NamedData(name="tips")).encode(x="step:Q", y="error:Q", text="label:N")
+        tips = alt.Chart(alt.NamedData(name="tips")).encode(
+            x=alt.X("step:Q"), y=alt.Y("error:Q"), text=alt.Text("label:N")
+        )
         layers.append(tips.mark_text(style="side-note", align="left", dx=4, dy=9))
     if floor:
-        rule = alt.Chart(alt.NamedData(name="floors")).encode(y="floor:Q")
+        rule = alt.Chart(alt.NamedData(name="floors")).encode(y=alt.Y("floor:Q"))
         layers.append(rule.mark_rule(strokeDash=[1, 3], style="guide"))
         layers.append(rule.mark_text(style="side-note", align="right", x="width", dy=-6, text="rounding floor"))
     if interval:
         bars = points.transform_filter("datum.error_low > 0 && datum.error_high > 0")
         layers.append(
             bars.mark_rule(strokeWidth=1).encode(
-                x=x, y=alt.Y("error_low:Q"), y2="error_high:Q", color=by_series(), opacity=alt.value(0.5)
+                x=x, y=alt.Y("error_low:Q"), y2=alt.Y2("error_high:Q"), color=by_series(), opacity=alt.value(0.5)
             )
         )
-    curve = points.encode(x=x, y=y, color=by_series(), detail="series:N")
+    curve = points.encode(x=x, y=y, color=by_series(), detail=alt.Detail("series:N"))
     layers.append(curve.mark_line(strokeWidth=1.5, opacity=dimmed(0.9)))
     dots = curve.encode(
         shape=by_shape(),

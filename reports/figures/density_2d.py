@@ -32,7 +32,13 @@ def _spec(samples: bool) -> dict[str, Any]:
         )
         .transform_filter("datum.share > 0.004")
         .mark_rect(style="cell")
-        .encode(x=x, x2="x1:Q", y=y, y2="y1:Q", color=alt.Color("share:Q", legend=None, scale=alt.Scale(domain=[0, 1])))
+        .encode(
+            x=x,
+            x2=alt.X2("x1:Q"),
+            y=y,
+            y2=alt.Y2("y1:Q"),
+            color=alt.Color("share:Q", legend=None, scale=alt.Scale(domain=[0, 1])),
+        )
     )
     layers: list[alt.Chart] = [cells]
     if samples:
@@ -55,7 +61,13 @@ def _beside() -> dict[str, Any]:
         alt.Chart(MAIN)
         .transform_filter("datum.part != 'error' && datum.share > 0.004")
         .mark_rect(style="cell")
-        .encode(x=x, x2="x1:Q", y=y, y2="y1:Q", color=alt.Color("share:Q", legend=None, scale=alt.Scale(domain=[0, 1])))
+        .encode(
+            x=x,
+            x2=alt.X2("x1:Q"),
+            y=y,
+            y2=alt.Y2("y1:Q"),
+            color=alt.Color("share:Q", legend=None, scale=alt.Scale(domain=[0, 1])),
+        )
     )
     signed = alt.Color(
         "share:Q", legend=None, scale=alt.Scale(domain=[-1, 0, 1], range=["#2f6fb5", "#e8e8e8", "#c2412d"])
@@ -64,7 +76,7 @@ def _beside() -> dict[str, Any]:
         alt.Chart(MAIN)
         .transform_filter("datum.part == 'error' && abs(datum.share) > 0.02")
         .mark_rect(style="cell")
-        .encode(x=x, x2="x1:Q", y=y, y2="y1:Q", color=signed)
+        .encode(x=x, x2=alt.X2("x1:Q"), y=y, y2=alt.Y2("y1:Q"), color=signed)
     )
     size = [alt.param(name="dx", value=0.1), alt.param(name="dy", value=0.1)]
     label = alt.Header(title=None, labelAnchor="start")

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 
-from reports.figures.chart import MAIN, by_series, by_shape, dimmed, log_y
+from reports.figures.chart import MAIN, by_series, by_shape, dimmed, log_y, with_words
 from reports.figures.columns import meta_text
 from reports.figures.drawer import Sheet
 
 MAX_JOINED = 120
+TITLE = "$error"
 
 
-def error_layers(x: alt.X, place: str, keep: str, line: bool, bound: bool, quantity: str) -> list[alt.Chart]:
-    """Layers of one picture.
+def titled(spec: dict[str, Any], quantity: str, **more: str) -> dict[str, Any]:
+    """``spec`` with the error's title, and what ``more`` says for other ``$names``."""
+    words = {TITLE: f"error of the {quantity}" if quantity else "error"}
+    filled: dict[str, Any] = with_words(spec, words | {f"${k}": v for k, v in more.items()})
+    return filled
+
+
+def error_layers(x: alt.X, place: str, keep: str, line: bool, bound: bool) -> list[alt.Chart]:
+    """Layers of one picture; ``TITLE`` stands for what its error is of (``titled``).
 
     ``place`` is the x field as a Vega expression (``datum.…``), ``keep`` an expression for the rows that have a place
     on the axis; ``line`` joins the points (one per coordinate); ``bound`` draws the column of that name dashed.
@@ -23,11 +32,14 @@ def error_layers(x: alt.X, place: str, keep: str, line: bool, bound: bool, quant
     layers: list[alt.Chart] = []
     if bound:
         held = rows.transform_filter("datum.bound > 0").encode(
-            x=x, y=alt.Y("bound:Q"), color=by_series(), detail="series:N", order=alt.Order("place:Q")
+            x=x, y=alt.Y("bound:Q"), color=by_series(), detail=alt.Detail("series:N"), order=alt.Order("place:Q")
         )
         layers.append(held.mark_line(strokeDash=[4, 4], strokeWidth=1, opacity=dimmed(0.75)))
     seen = rows.transform_filter("datum.error > 0").encode(
-        x=x, y=log_y("error", f"error of the {quantity}" if quantity else "error"), color=by_series(), detail="series:N"
+        x=x,
+        y=log_y("error", TITLE),
+        color=by_series(),
+        detail=alt.Detail("series:N"),
     )
     if line:
         layers.append(seen.mark_line(strokeWidth=1.5, opacity=dimmed(0.9)).encode(order=alt.Order("place:Q")))

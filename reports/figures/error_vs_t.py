@@ -11,7 +11,7 @@ import altair as alt
 from reports.figures.chart import focus, specification, superscript
 from reports.figures.columns import gap_note, require_points, times
 from reports.figures.drawer import Drawer, Drawing, Sheet
-from reports.figures.error_curve import error_layers, has_bound, one_per_place, quantity_of
+from reports.figures.error_curve import error_layers, has_bound, one_per_place, quantity_of, titled
 
 _END = 15  # u = log10(t/(1−t)) is cut at ±15: beyond it 1 − t is below the spacing of float64
 _PLACE = f"datum.t <= 0 ? -{_END} : datum.t >= 1 ? {_END} : clamp(log(datum.t / (1 - datum.t)) / LN10, -{_END}, {_END})"
@@ -23,7 +23,7 @@ _LABEL = (
 
 
 @cache
-def _spec(ends: bool, line: bool, bound: bool, quantity: str) -> dict[str, Any]:
+def _spec(ends: bool, line: bool, bound: bool) -> dict[str, Any]:
     if ends:
         axis = alt.Axis(
             title="t",
@@ -38,7 +38,7 @@ def _spec(ends: bool, line: bool, bound: bool, quantity: str) -> dict[str, Any]:
     else:
         x = alt.X("place:Q", scale=alt.Scale(domain=[0, 1], padding=6), axis=alt.Axis(title="t", grid=False))
     place = _PLACE if ends else "datum.t"
-    layers = error_layers(x, place, "isValid(datum.t) && isFinite(datum.place)", line, bound, quantity)
+    layers = error_layers(x, place, "isValid(datum.t) && isFinite(datum.place)", line, bound)
     return specification(alt.layer(*layers).add_params(focus()))
 
 
@@ -50,7 +50,7 @@ def _draw(sheets: Sequence[Sheet]) -> Drawing:
     if has_bound(sheets):
         notes.insert(0, "Dashed: the bound.")
     return Drawing(
-        spec=_spec(ends, one_per_place(sheets, "t"), has_bound(sheets), quantity_of(sheets)),
+        spec=titled(_spec(ends, one_per_place(sheets, "t"), has_bound(sheets)), quantity_of(sheets)),
         captions=[""] * len(sheets),
         notes=notes,
     )

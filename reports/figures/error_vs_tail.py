@@ -11,17 +11,17 @@ import altair as alt
 from reports.figures.chart import focus, log_x, specification
 from reports.figures.columns import gap_note, meta_text, reals, require_points
 from reports.figures.drawer import Drawer, Drawing, Sheet
-from reports.figures.error_curve import error_layers, has_bound, one_per_place, quantity_of
+from reports.figures.error_curve import error_layers, has_bound, one_per_place, quantity_of, titled
 
 
 @cache
-def _spec(x_label: str, log: bool, line: bool, bound: bool, quantity: str) -> dict[str, Any]:
+def _spec(log: bool, line: bool, bound: bool) -> dict[str, Any]:
     if log:
-        x, keep = log_x("place", x_label), "datum.place > 0"
+        x, keep = log_x("place", "$place"), "datum.place > 0"
     else:
-        axis = alt.Axis(title=x_label, grid=False, tickCount=8)
+        axis = alt.Axis(title="$place", grid=False, tickCount=8)
         x, keep = alt.X("place:Q", scale=alt.Scale(nice=False, padding=10), axis=axis), "isValid(datum.place)"
-    layers = error_layers(x, "datum.distance", keep, line, bound, quantity)
+    layers = error_layers(x, "datum.distance", keep, line, bound)
     return specification(alt.layer(*layers).add_params(focus()))
 
 
@@ -34,7 +34,9 @@ def _draw(sheets: Sequence[Sheet]) -> Drawing:
         notes.insert(0, "Dashed: the bound.")
     x_label = meta_text(sheets[0].data, "x_label", "standard deviations from the nearest component")
     return Drawing(
-        spec=_spec(x_label, log, one_per_place(sheets, "distance"), has_bound(sheets), quantity_of(sheets)),
+        spec=titled(
+            _spec(log, one_per_place(sheets, "distance"), has_bound(sheets)), quantity_of(sheets), place=x_label
+        ),
         captions=[""] * len(sheets),
         notes=notes,
     )

@@ -23,13 +23,13 @@ def _spec() -> dict[str, Any]:
     x = alt.X("share:Q", scale=alt.Scale(type="log", nice=False, padding=14), axis=log_axis("share of the bound", "x"))
     y = alt.Y("statistic:N", sort=None, axis=alt.Axis(title=None, labelLimit=150, grid=True, ticks=False, domain=False))
     offset = alt.YOffset("series:N", sort=None, scale=series_scale())
-    limit = alt.Chart(alt.NamedData(name="limit")).encode(x="share:Q")
+    limit = alt.Chart(alt.NamedData(name="limit")).encode(x=alt.X("share:Q"))
     tips = [alt.Tooltip(f"{n}:N") for n in ("series", "statistic", "value", "bound", "detectable")]
     base = rows.encode(y=y, yOffset=offset, color=by_series())
     layers = [
         limit.mark_rule(strokeWidth=1.2, style="limit"),
         base.transform_filter("datum.seen > 0")
-        .encode(x="seen:Q")
+        .encode(x=alt.X("seen:Q"))
         .mark_tick(thickness=1.5, size=9, opacity=dimmed(0.7)),
         base.encode(x=x, shape=by_shape(), tooltip=tips).mark_point(filled=True, size=52, opacity=dimmed(1)),
     ]

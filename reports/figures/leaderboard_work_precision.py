@@ -32,7 +32,7 @@ def _spec() -> dict[str, Any]:
     chosen = alt.Chart(MAIN).transform_calculate(shown="datum[measure]", spent="datum[work]")
     rows = chosen.transform_filter("datum.shown > 0 && datum.spent > 0")
     x, y = log_x("spent", "work"), log_y("shown", "error")
-    curve = rows.encode(x=x, y=y, color=by_series(), detail="series:N")
+    curve = rows.encode(x=x, y=y, color=by_series(), detail=alt.Detail("series:N"))
     line = curve.mark_line(strokeWidth=1.5, opacity=dimmed(0.9))
     shown = ("series", "nfe", "seconds", *_MEASURES)
     dots = curve.encode(shape=by_shape(), tooltip=[alt.Tooltip(f"{n}:N") for n in shown])

@@ -17,7 +17,7 @@ from reports.figures.drawer import Drawer, Drawing, Sheet
 def _spec(bound: bool, error: bool) -> dict[str, Any]:
     sde = alt.Chart(MAIN).transform_filter("datum.epsilon > 0 && datum.kl > 0")
     x, y = log_x("epsilon", "ε"), log_y("kl", "KL(ρ(1)‖ρ̂(1))")
-    curve = sde.encode(x=x, y=y, color=by_series(), detail="series:N")
+    curve = sde.encode(x=x, y=y, color=by_series(), detail=alt.Detail("series:N"))
     layers: list[alt.Chart] = [curve.mark_line(strokeWidth=1.5, opacity=dimmed(0.9))]
     if error:
         bars = sde.transform_filter("datum.error > 0").transform_calculate(
@@ -25,14 +25,14 @@ def _spec(bound: bool, error: bool) -> dict[str, Any]:
         )
         layers.append(
             bars.mark_rule(strokeWidth=1).encode(
-                x=x, y=alt.Y("low:Q"), y2="high:Q", color=by_series(), opacity=alt.value(0.5)
+                x=x, y=alt.Y("low:Q"), y2=alt.Y2("high:Q"), color=by_series(), opacity=alt.value(0.5)
             )
         )
     if bound:
         above = alt.Chart(MAIN).transform_filter("datum.epsilon > 0 && datum.bound > 0")
         layers.append(
             above.mark_line(strokeDash=[5, 4], strokeWidth=1, opacity=dimmed(0.7)).encode(
-                x=x, y=alt.Y("bound:Q"), color=by_series(), detail="series:N"
+                x=x, y=alt.Y("bound:Q"), color=by_series(), detail=alt.Detail("series:N")
             )
         )
     tips = [alt.Tooltip(f"{n}:N") for n in ("series", "epsilon", "kl", "error", "bound")]

@@ -19,12 +19,14 @@ from reports.wording import number
 def _spec(bound: bool) -> dict[str, Any]:
     x, y = log_x("rtol", "tolerance asked for (rtol)"), log_y("error", "error achieved")
     rows = alt.Chart(MAIN).transform_filter("datum.rtol > 0")
-    diagonal = alt.Chart(alt.NamedData(name="diagonal")).encode(x="rtol:Q", y="rtol:Q")
+    diagonal = alt.Chart(alt.NamedData(name="diagonal")).encode(x=alt.X("rtol:Q"), y=alt.Y("rtol:Q"))
     layers = [diagonal.mark_line(strokeDash=[5, 4], strokeWidth=1, style="guide")]
     if bound:
-        held = rows.transform_filter("datum.bound > 0").encode(x=x, y="bound:Q", color=by_series(), detail="series:N")
+        held = rows.transform_filter("datum.bound > 0").encode(
+            x=x, y=alt.Y("bound:Q"), color=by_series(), detail=alt.Detail("series:N")
+        )
         layers.append(held.mark_line(strokeDash=[1, 3], strokeWidth=1.2, opacity=dimmed(0.8)))
-    curve = rows.transform_filter("datum.error > 0").encode(x=x, y=y, color=by_series(), detail="series:N")
+    curve = rows.transform_filter("datum.error > 0").encode(x=x, y=y, color=by_series(), detail=alt.Detail("series:N"))
     layers.append(curve.mark_line(strokeWidth=1.5, opacity=dimmed(0.9)))
     dots = curve.encode(
         shape=by_shape(),

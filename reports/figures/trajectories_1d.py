@@ -28,7 +28,13 @@ def _spec(marginals: bool, sampled: bool, x_label: str) -> dict[str, Any]:
         .transform_joinaggregate(last="argmax(t)", groupby=["path"])
         .transform_calculate(end="datum.last.x")
         .mark_line(strokeWidth=1, opacity=0.55)
-        .encode(x=t, y=y, detail="path:N", order="t:Q", color=alt.Color("end:Q", legend=None, scale=RAMP))
+        .encode(
+            x=t,
+            y=y,
+            detail=alt.Detail("path:N"),
+            order=alt.Order("t:Q"),
+            color=alt.Color("end:Q", legend=None, scale=RAMP),
+        )
     )
     layers: list[alt.Chart] = [paths]
     if marginals:
@@ -44,18 +50,20 @@ def _spec(marginals: bool, sampled: bool, x_label: str) -> dict[str, Any]:
         )
         layers.append(
             ridges.mark_area(style="ridge-area", orient="horizontal", line=False).encode(
-                x="t:Q", x2="ridge:Q", y=y, detail="t:N"
+                x=alt.X("t:Q"), x2=alt.X2("ridge:Q"), y=y, detail=alt.Detail("t:N")
             )
         )
         if sampled:
             steps = ridges.transform_filter("isValid(datum.sampled)")
             layers.append(
                 steps.mark_line(style="sampled-line", strokeWidth=1, interpolate="step").encode(
-                    x="sampled_ridge:Q", y=y, detail="t:N", order="x:Q"
+                    x=alt.X("sampled_ridge:Q"), y=y, detail=alt.Detail("t:N"), order=alt.Order("x:Q")
                 )
             )
         layers.append(
-            ridges.mark_line(style="exact-line", strokeWidth=1.25).encode(x="ridge:Q", y=y, detail="t:N", order="x:Q")
+            ridges.mark_line(style="exact-line", strokeWidth=1.25).encode(
+                x=alt.X("ridge:Q"), y=y, detail=alt.Detail("t:N"), order=alt.Order("x:Q")
+            )
         )
     return specification(alt.layer(*layers).add_params(alt.param(name="gap", value=0.15)))
 

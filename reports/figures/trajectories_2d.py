@@ -26,7 +26,7 @@ def _spec() -> dict[str, Any]:
         )
         .transform_filter("isValid(datum.next_x)")
         .mark_rule(strokeWidth=1.1, opacity=0.6, strokeCap="round")
-        .encode(x=x, y=y, x2="next_x:Q", y2="next_y:Q", color=alt.Color("t:Q", legend=None, scale=RAMP))
+        .encode(x=x, y=y, x2=alt.X2("next_x:Q"), y2=alt.Y2("next_y:Q"), color=alt.Color("t:Q", legend=None, scale=RAMP))
     )
     ends = rows.transform_joinaggregate(first="min(t)", last="max(t)", groupby=["path"]).encode(x=x, y=y)
     layers = [
