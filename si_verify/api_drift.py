@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from si_verify.record import Record
-from si_verify.subject import Claims, Subject
+from si_verify.subject import Claims, Subject, SubjectError
 
 # A field that is zero everywhere errs by 1: a claim must be well below it to mean anything.
 CLAIMED = 0.05
@@ -67,8 +67,11 @@ def drift_subject(
         raise ValueError(f"residual: expected a number > 0, got {residual!r}")
     if not relative_error > 0.0:
         raise ValueError(f"relative_error: expected a number > 0, got {relative_error!r}")
-    if checkpoint is not None and not Path(checkpoint).is_file():
-        raise ValueError(f"checkpoint: no such file {str(checkpoint)!r}")
+    if checkpoint is not None:
+        # Read once before anything runs: a file that cannot be meant is a mistake of usage, not of the subject.
+        from si_verify.learning.checkpoint import read_weights
+
+        read_weights(checkpoint)
     given = (quantity, "score") if score is not None else (quantity,)
     extra: dict[str, Any] = {"relative_error": float(relative_error), "gradient": gradient}
     extra |= {} if residual is None else {"residual": float(residual)}
@@ -94,14 +97,20 @@ def _module(target: Any, checkpoint: str | Path | None) -> Any:
     if (isinstance(target, type) and issubclass(target, nn.Module)) or (
         checkpoint is not None and not isinstance(target, nn.Module)
     ):
-        target = target()
+        try:
+            target = target()
+        except Exception as error:
+            raise SubjectError(f"module: called without arguments it raised {type(error).__name__}: {error}") from error
     if checkpoint is None:
         return target
     if not isinstance(target, nn.Module):
-        raise TypeError(
+        raise SubjectError(
             f"module: expected a torch module to put the checkpoint's weights in, got {type(target).__name__}"
         )
-    return load_module(target, checkpoint)
+    try:
+        return load_module(target, checkpoint)
+    except ValueError as error:
+        raise SubjectError(str(error)) from error
 
 
 def check_objective(loss: Callable[..., Any], quantity: str = "velocity", *, name: str = "", **options: Any) -> Record:

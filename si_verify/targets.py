@@ -131,6 +131,8 @@ def _built(target: Target) -> Subject:
     if target.kind == "drift":
         from si_verify.api_drift import drift_subject
 
+        if "problem" not in claims:
+            raise ValueError("problem: expected the one that the drift was trained on, as --problem NAME")
         return drift_subject(load, name=target.spec, **learned)
     if target.kind == "likelihood":
         from si_verify.api_likelihood import likelihood_subject

@@ -95,3 +95,32 @@ def test_a_residual_is_claimed_and_judged() -> None:
         assert record.passed is right, record.failures
     with pytest.raises(ValueError, match="residual"):
         check_drift(exact, problem="1d-bimodal", residual=0.0)
+
+
+class Narrower(LinearFeatures):
+    def __init__(self) -> None:
+        super().__init__(1, 100)
+
+
+def test_a_checkpoint_that_does_not_fit_is_said_so(tmp_path: Path) -> None:
+    torch.save(Model().state_dict(), tmp_path / "weights.pt")
+    options = {"problem": "1d-bimodal", "checkpoint": tmp_path / "weights.pt", "select": "check=drift-error"}
+    for target, reason in (
+        (Narrower, "weights.pt does not fit Narrower: phases is"),
+        (lambda: torch.nn.Linear(1, 1), "lacks bias"),
+        (lambda: 3, "expected a torch module"),
+        (lambda dim: Model(), "called without arguments it raised TypeError"),
+    ):
+        record = check_drift(target, **options)
+        assert not record.passed
+        assert reason in record.failures[0].reason
+
+
+def test_a_file_that_holds_no_weights_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    for name in ("garbage.pt", "garbage.safetensors"):
+        (tmp_path / name).write_bytes(b"hello world")
+        with pytest.raises(ValueError, match="checkpoint: garbage"):
+            check_drift(Model, problem="1d-bimodal", checkpoint=tmp_path / name)
+    torch.save(Model(), tmp_path / "whole.pt")
+    with pytest.raises(ValueError, match="nothing in it was executed; save state_dict"):
+        check_drift(Model, problem="1d-bimodal", checkpoint=tmp_path / "whole.pt")
