@@ -4,9 +4,9 @@
 
 so that r_k ∝ 2^(bias − half·δ²) and s = −2 log 2 · Σ r_k half δ. All of it in float64, rounded once at the end.
 
-A record (``Layout`` in cuda_mixture.cu) of a diagonal mixture: [bias, 0, 0, 0 | mean (D) | offset (D) | half (D) | slope (D)].
-Isotropic ones have half and slope in the head and end after the offset; full ones go on from there with the lower rows
-of L⁻¹ and the matrix A L⁻ᵀ.
+A record (``Layout`` in cuda_mixture.cu) of a diagonal mixture:
+[bias, 0, 0, 0 | mean (D) | offset (D) | half (D) | slope (D)]. Isotropic ones have half and slope in the head and end
+after the offset; full ones go on from there with the lower rows of L⁻¹ and the matrix A L⁻ᵀ.
 """
 
 from __future__ import annotations
