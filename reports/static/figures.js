@@ -94,6 +94,7 @@ async function drawPlate(host) {
     });
     state.view = view;
     state.width = width;
+    if (spec.columns) host.dataset.across = spec.columns;
     host.dataset.drawn = 'true';
   } catch (error) {
     host.textContent = 'This picture could not be drawn (' + error.message + '); its table is below.';

@@ -40,6 +40,8 @@ function num(value, digits = 4) {
   return (trimmed + (exponent ? 'e' + Number(exponent) : '')).replaceAll('-', '−');
 }
 
+const counted = (n, one) => `${n.toLocaleString('en')} ${one}${n === 1 ? '' : 's'}`;
+
 function anchorOf(id, record = 0) {
   return '#r' + (record || '') + '=' + encodeURIComponent(id).replaceAll('%2F', '/');
 }

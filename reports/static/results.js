@@ -184,6 +184,6 @@ function renderResults() {
   });
   document.getElementById('groups').replaceChildren(...groups);
   document.getElementById('status').textContent = active ? `${found.length.toLocaleString('en')} of ${ROWS.length.toLocaleString('en')} results`
-    : `${ROWS.length.toLocaleString('en')} results of ${bySubject.size} subjects`;
+    : `${counted(ROWS.length, 'result')} of ${counted(bySubject.size, 'subject')}`;
   document.getElementById('clear').hidden = !active;
 }

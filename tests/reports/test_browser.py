@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from reports.render import render
+from si_verify.gate import Verdict
 from tests.reports.browser import Page
+from tests.reports.builders import result
 from tests.reports.synthetic import record
+from tests.reports.synthetic_data import two_dimensions
 from tests.reports.synthetic_many import commits, many
 
 FAILED = "order/torchdiffeq/dopri8/ring-2d/float64"
@@ -268,4 +271,20 @@ def test_a_page_of_many_commits_marks_steps_draws_them_and_lists_all_series(page
     page.wait("document.querySelector('tr.target + tr.under .detail') !== null")
     assert page.js("location.hash").startswith("#r3=order/")
     assert "D · c3" in page.js("document.querySelector('tr.target + tr.under .detail').innerText")
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("width", [1280, 900, 390])
+def test_exact_computed_and_error_stand_in_one_row(page: Page, tmp_path: Path, width: int) -> None:
+    grid = two_dimensions(0)[0]
+    columns = {**grid.columns, "computed": [v * 1.05 for v in grid.columns["exact"]]}
+    case = result("pde-error", "s", "p", Verdict.PASSED, "pde", data=(grid.model_copy(update={"columns": columns}),))
+    path = tmp_path / "panels.html"
+    path.write_text(render([record(results=[case])]), encoding="utf-8")
+    fresh(page).open(path, width=width)
+    page.js("document.querySelector('#pictures-density-2d .chart').scrollIntoView()")
+    page.wait("document.querySelector('#pictures-density-2d .chart[data-drawn=true]') !== null")
+    across = page.js("document.querySelector('#pictures-density-2d .chart').dataset.across")
+    assert int(across) % 3 == 0
+    assert page.js("document.documentElement.scrollWidth") <= width
     assert page.complaints == []
