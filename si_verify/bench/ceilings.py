@@ -11,12 +11,15 @@ import numpy as np
 from si_verify.bench.clock import timed
 from si_verify.device import synchronise
 
-_REPEATS = 9
+_REPEATS = 25
 
 
 @dataclass(frozen=True)
 class Ceilings:
-    """Bytes/s of a copy (read and written both counted), flop/s of a matrix product, exp/s; best of several samples."""
+    """Bytes/s of a copy (read and written both counted), flop/s, exp/s: the best that anything reached here.
+
+    flop/s: a matrix product, and on a CPU with numba multiply-adds between registers too; exp/s likewise.
+    """
 
     bytes_per_s: float
     flops_per_s: float
@@ -52,8 +55,31 @@ def ceilings(device: str, dtype: str) -> Ceilings:
         sample = timed(run, lambda: synchronise(device))
         return float(np.min([sample() for _ in range(_REPEATS)]))
 
+    flops = 2.0 * side**3 / best(lambda: torch.matmul(a, b))
+    exps = small.numel() / best(lambda: torch.exp(small, out=answer))
+    own = None if cuda else _registers(dtype, best)
     return Ceilings(
-        2.0 * n * size / best(lambda: target.copy_(source)),
-        2.0 * side**3 / best(lambda: torch.matmul(a, b)),
-        small.numel() / best(lambda: torch.exp(small, out=answer)),
-    )
+        2.0 * n * size / best(lambda: target.copy_(source)), max(flops, own[0]) if own else flops,
+        max(exps, own[1]) if own else exps,
+    )  # fmt: skip
+
+
+def _registers(dtype: str, best: Callable[[Callable[[], object]], float]) -> tuple[float, float] | None:
+    """flop/s and exp/s of numba loops that touch no memory; None without numba."""
+    try:
+        from si_verify.kernels import numba_ceilings as loops
+        from si_verify.kernels.numba_threads import take_threads
+    except ImportError:
+        return None
+    take_threads()
+    import torch
+
+    tasks, rounds = 4 * torch.get_num_threads(), 20_000
+    width = 512 // torch.finfo(getattr(torch, dtype)).bits
+    numbers = np.full(tasks * width, 0.25, dtype)
+    each = float(tasks * width * rounds)
+
+    def fresh(run: Callable[[np.ndarray, int, int], None]) -> float:
+        return best(lambda: run(numbers, tasks, rounds))
+
+    return 24.0 * each / fresh(loops.multiply_adds), 4.0 * each / fresh(loops.exponentials)

@@ -90,7 +90,15 @@ def _judged(entry: _Entry, best: _Entry | None, bench: Bench, seconds: float) ->
         spent = median(samples, bench.patience.confidence)
         found += _rates(job, spent, ceilings(bench.device, bench.dtype), bench.patience)
         columns: dict[str, list[Any]] = {"seconds": samples.tolist()}
-        meta = {"items": job.items, "unit": job.unit, "bytes": job.bytes, "flops": job.flops, "exps": job.exps}
+        meta: dict[str, Any] = {
+            "items": job.items,
+            "unit": job.unit,
+            "bytes": job.bytes,
+            "flops": job.flops,
+            "exps": job.exps,
+        }
+        if entry.workload.target:
+            meta["target"] = entry.workload.target
         if best is not None and best is not entry and best.samples is not None:
             times = ratio(best.samples, samples, bench.patience.confidence)
             name = f"times faster than {best.workload.name}"

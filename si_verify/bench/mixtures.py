@@ -19,32 +19,44 @@ _UNITS = 200.0  # eps·K: twice what field-pointwise allows, since a GEMM form f
 
 @dataclass(frozen=True)
 class Shape:
-    """K components in D dimensions seen from N points; kind of covariance: iso, diag or full."""
+    """K components in D dimensions seen from N points; kind of covariance: iso, diag, full, or shared (one isotropic
+    covariance at each end). ``base`` components at t = 0, K / base at t = 1.
+    """
 
     k: int
     dim: int
     n: int
     kind: str = "iso"
+    base: int = 1
 
     def __str__(self) -> str:
-        return f"{self.kind}-k{self.k}-d{self.dim}-n{self.n}"
+        count = f"{self.base}x{self.k // self.base}" if self.base > 1 else f"{self.k}"
+        return f"{self.kind}-k{count}-d{self.dim}-n{self.n}"
 
 
 @lru_cache(maxsize=32)
 def interpolant(shape: Shape) -> Interpolant:
-    """One-sided linear from a standard normal to K modes: the marginal has K components."""
+    """One-sided linear from a standard normal to K modes; with a base of its own, linear with a Brownian latent."""
     rng = np.random.default_rng([shape.k, shape.dim])
-    means = 3.0 * rng.standard_normal((shape.k, shape.dim))
-    weights = rng.dirichlet(np.full(shape.k, 2.0))
-    scale = rng.uniform(0.2, 1.0, shape.k)
-    cov: Any = scale
+    if shape.base == 1:
+        base = GaussianMixture(np.ones(1), np.zeros((1, shape.dim)), np.ones(1))
+        schedule = Schedule.one_sided_linear()
+    else:
+        base, schedule = _law(rng, shape.base, shape), Schedule.linear()
+    return Interpolant(Coupling.independent(base, _law(rng, shape.k // shape.base, shape)), schedule)
+
+
+def _law(rng: np.random.Generator, k: int, shape: Shape) -> GaussianMixture:
+    means = 3.0 * rng.standard_normal((k, shape.dim))
+    weights = rng.dirichlet(np.full(k, 2.0))
+    scale = rng.uniform(0.2, 1.0, k)
+    cov: Any = np.full(k, scale[0]) if shape.kind == "shared" else scale
     if shape.kind == "diag":
-        cov = scale[:, None] * rng.uniform(0.5, 1.5, (shape.k, shape.dim))
+        cov = scale[:, None] * rng.uniform(0.5, 1.5, (k, shape.dim))
     if shape.kind == "full":
-        root = rng.standard_normal((shape.k, shape.dim, shape.dim)) / np.sqrt(shape.dim)
+        root = rng.standard_normal((k, shape.dim, shape.dim)) / np.sqrt(shape.dim)
         cov = scale[:, None, None] * (np.eye(shape.dim) + root @ np.swapaxes(root, 1, 2))
-    base = GaussianMixture(np.ones(1), np.zeros((1, shape.dim)), np.ones(1))
-    return Interpolant(Coupling.independent(base, GaussianMixture(weights, means, cov)), Schedule.one_sided_linear())
+    return GaussianMixture(weights, means, cov)
 
 
 class Points:

@@ -34,7 +34,8 @@ class Workload:
     """``name`` within its ``task``: all workloads of a task get the same inputs and are timed interleaved.
 
     ``load`` imports late: device, dtype names -> Job, or raises ``si_verify.subject.Unavailable``. ``peer`` marks what
-    people use today, which ours are compared with. ``modules``: see ``Subject.modules``.
+    people use today, which ours are compared with. ``modules``: see ``Subject.modules``. ``target``: how many times
+    faster than the best peer it is asked to be (0: not asked); shown beside what was measured, never judged.
     """
 
     name: str
@@ -44,3 +45,4 @@ class Workload:
     dtypes: tuple[str, ...] = ("float64", "float32")
     tags: frozenset[str] = frozenset()
     modules: tuple[str, ...] = ()
+    target: float = 0.0

@@ -48,9 +48,9 @@ def run_bench(config: Config, json: bool) -> int:
 
 def print_table(record: Record) -> None:
     """One block a task: throughput with its interval, share of the ceiling that binds, ratio to the best peer."""
-    console = Console(highlight=False, width=None if Console().is_terminal else 140)
+    console = Console(highlight=False, width=None if Console().is_terminal else 180)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("task", "implementation", "throughput", "±", "of ceiling", "over the best peer", ""):
+    for name in ("task", "implementation", "throughput", "±", "of ceiling", "over the best peer", "target", ""):
         table.add_column(name, no_wrap=True)
     task = ""
     for r in record.results:
@@ -60,7 +60,7 @@ def print_table(record: Record) -> None:
     console.print(table, markup=False)
 
 
-def _cells(result: Result) -> tuple[str, str, str, str, str]:
+def _cells(result: Result) -> tuple[str, ...]:
     rows = {m.name.partition(" ")[0]: m for m in result.measurements}
     rate, share, times = rows.get("throughput"), rows.get("fraction"), rows.get("times")
     note = "" if result.verdict == "passed" else f"{result.verdict.value}: {result.reason}"[:60]
@@ -68,7 +68,8 @@ def _cells(result: Result) -> tuple[str, str, str, str, str]:
         f"{rate.value:.3g} {rate.unit}" if rate else "",
         _spread(rate),
         f"{share.value:.1%} of {share.name.removeprefix('fraction of ')}" if share else "",
-        f"{times.value:.2f} ({_interval(times)})" if times else "",
+        f"{times.value:.2f} ({_interval(times)}) {times.name.removeprefix('times faster than ')}" if times else "",
+        next((f"{d.meta['target']:g}" for d in result.data if "target" in d.meta), ""),
         note,
     )
 

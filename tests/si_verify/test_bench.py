@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from si_verify.bench.clock import Patience, interleave, median, ratio
 from si_verify.bench.measure import Bench, measure_task
 from si_verify.bench.session import tasks
 from si_verify.bench.workload import Job, Workload
+from si_verify.cli.bench import print_table
 from si_verify.gate import Verdict
 from si_verify.subject import Unavailable
 
@@ -106,6 +109,15 @@ def test_the_ratio_is_to_the_best_peer_of_the_same_run():
     assert not any(name.startswith("times") for name in found["quick"])
 
 
+def test_a_target_is_shown_beside_the_ratio_and_never_judged(capsys):
+    group = [replace(_workload("ours", 6e-3), target=4.0), _workload("quick", 6e-3, peer=True)]
+    results = measure_task("sleep", group, BENCH)
+    assert {r.verdict for r in results} == {Verdict.PASSED}
+    print_table(SimpleNamespace(results=results))
+    row = next(line for line in capsys.readouterr().out.splitlines() if "ours" in line)
+    assert row.split()[-1] == "4"
+
+
 def test_an_answer_that_turns_wrong_after_timing_fails():
     calls = []
 
@@ -123,9 +135,12 @@ def test_an_answer_that_turns_wrong_after_timing_fails():
 def test_built_in_field_workloads_are_right_and_a_small_error_is_seen(task, dtype):
     for _, _, group in tasks(discovery.workloads().values(), f"problem={task}", (dtype,)):
         for workload in group:
-            if "compiled" in workload.name:
+            if "compiled" in workload.name or "pykeops" in workload.name:  # minutes of C++
                 continue
-            job = workload.load("cpu", dtype)
+            try:
+                job = workload.load("cpu", dtype)
+            except Unavailable:
+                continue
             job.renew(3)
             answer = job.run()
             assert job.error(answer) <= 1.0, workload.name
