@@ -18,7 +18,7 @@ from si_verify.likelihood.trial import log_density, of_form
 from si_verify.measurement import Measurement, Outcome
 from si_verify.stats import mean_test, split
 
-_ROWS = (4000, 10_000, 20_000)
+_ROWS = (4000, 4000, 20_000)
 _STEPS, _TOL = 24, 1e-6
 _PROBES = (1, 4)
 
