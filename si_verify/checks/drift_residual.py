@@ -61,7 +61,10 @@ def measure(ctx: Context) -> Outcome:
         (value, trace), (there, known) = _with_divergence(own, batch.t, x), _with_divergence(right, batch.t, x)
         errors.append(value - there)
         residuals.append((trace - known + (errors[-1] * slope).sum(1)).to(torch.float64).cpu().numpy())
-    best, _ = best_epsilon(*(float(np.mean(squares(e) * weight)) for e in errors))
+    sizes = [float(np.mean(squares(e) * weight)) for e in errors]
+    if not np.isfinite(sizes).all():
+        return Outcome((Measurement("∫E|b̂ − b|² + |ŝ − s|² dt", math.nan, 0.0, origin="sampling", why="not finite"),))
+    best, _ = best_epsilon(*sizes)
     epsilon = min(max(best, _LEAST), _MOST) if math.isfinite(best) else 1.0
     change = _time_derivative(ctx, exact[0], batch.t, x, slope)
     equations = {"transport": residuals[0]}

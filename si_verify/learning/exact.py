@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ class KnownMinimum:
     error: float
 
 
+@lru_cache(maxsize=64)
 def minimum(problem: Any, quantity: str, nodes: int = 24, seed: int = 0) -> KnownMinimum:
     """−½ ∫ E|f(t, x_t)|² dt over [0, 1] by Gauss–Legendre in t.
 

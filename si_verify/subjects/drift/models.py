@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -17,8 +19,13 @@ Tensor = torch.Tensor
 
 def linear_features(interpolant: Any, dtype: torch.dtype, device: torch.device) -> dict[str, Callable[..., Tensor]]:
     """b̂ and ŝ linear in 300 features, fitted to the interpolant by the normal equations."""
-    models = {q: fit_exactly(LinearFeatures(interpolant.dim, 300), interpolant, q) for q in ("velocity", "score")}
-    return {q: as_field(m.to(device).requires_grad_(False)) for q, m in models.items()}
+    return {q: as_field(deepcopy(m).to(device)) for q, m in _fitted(interpolant).items()}
+
+
+@lru_cache(maxsize=8)
+def _fitted(interpolant: Any) -> dict[str, LinearFeatures]:
+    found = {q: fit_exactly(LinearFeatures(interpolant.dim, 300), interpolant, q) for q in ("velocity", "score")}
+    return {q: m.requires_grad_(False) for q, m in found.items()}
 
 
 def waves(interpolant: Any, dtype: torch.dtype, device: torch.device) -> dict[str, Callable[..., Tensor]]:
