@@ -8,10 +8,12 @@ measured on sampled paths instead, with the sampling error in its interval.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import torch
+from scipy.stats import norm
 
 from analytic.strong import StrongSolution
 from si_verify.check import Check, Context
@@ -30,6 +32,7 @@ _LADDERS = ((6, 8.0), (7, 12.0), (8, 20.0))
 _AFFINE = 256.0
 _ROUNDINGS = 16.0
 _PATHS = (256, 1024, 4096)
+_ERRORS = 6.0  # standard errors of a sampled slope: 2e-9, so that a run of hundreds stays within its budget of 1e-6
 
 
 def measure(ctx: Context) -> Outcome:
@@ -64,6 +67,8 @@ def measure(ctx: Context) -> Outcome:
             notes.append(f"{eq.label}: not affine in the increments, so measured on sampled paths")
         why = "the claimed strong order against the exact solution given the path"
         row, fit = judge_order(f"strong error, {label}", steps, errors, floors, claimed, why, spread)
+        if bars is not None:
+            row = replace(row, confidence=1.0 - 2.0 * float(norm.sf(_ERRORS)), detectable=spread)
         measurements.append(row)
         data.append(convergence("Strong error", label, counts, steps, errors, floors, claimed, fit, bars))
     return Outcome(tuple(measurements), tuple(data), tuple(notes))
@@ -72,7 +77,7 @@ def measure(ctx: Context) -> Outcome:
 def _sampled(
     ctx: Context, eq: Equation, first: int, stream: int
 ) -> tuple[list[int], np.ndarray, np.ndarray, np.ndarray, float]:
-    """Counts, steps, root mean square errors, their 99 % intervals, and the slope's spread at 6 standard errors."""
+    """Counts, steps, root mean square errors, their 99 % intervals, and the slope's spread."""
     rows = _PATHS[ctx.effort]
     counts = [first * 2**k for k in range(5)]
     seed = (ctx.seed ^ (0x5DE << stream)) & 0xFFFFFFFF
@@ -97,7 +102,7 @@ def _sampled(
         bars.append((math.sqrt(max(centre - spread, 0.0)), math.sqrt(centre + spread)))
     width = abs(eq.span[1] - eq.span[0])
     h = np.array([width / n for n in counts])
-    return counts, h, np.array(errors), np.array(bars), slope_spread(h, kept, 6.0)
+    return counts, h, np.array(errors), np.array(bars), slope_spread(h, kept, _ERRORS)
 
 
 def applies(subject: Subject, problem: object) -> bool:
