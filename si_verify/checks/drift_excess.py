@@ -17,7 +17,7 @@ from si_verify.measurement import Measurement, Outcome
 from si_verify.stats import mean_test, split
 
 Tensor = torch.Tensor
-_ROWS = (20_000, 100_000, 300_000)
+_ROWS = (20_000, 40_000, 300_000)
 
 
 def field(ctx: Context) -> Outcome:
@@ -105,6 +105,7 @@ CHECKS = (
         kinds=frozenset({"drift"}),
         measure=field,
         problems=_PROBLEMS,
+        scope={"standard": "1d-bimodal or product-2d"},
         scope={"quick": "tag=user"},
         applies=of_form("field"),
         statistical=True,
@@ -118,6 +119,7 @@ CHECKS = (
         kinds=frozenset({"drift"}),
         measure=objective,
         problems=_PROBLEMS,
+        scope={"standard": "1d-bimodal or product-2d"},
         applies=of_form("objective"),
         statistical=True,
         dtypes=("float64",),

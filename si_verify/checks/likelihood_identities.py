@@ -88,7 +88,7 @@ CHECKS = (
         name="likelihood-normalised",
         claim="exp of a flow's log-likelihood integrates to 1, whatever the field (one and two dimensions)",
         kinds=frozenset({"likelihood"}),
-        scope={"standard": "1d-bimodal or gaussian-2d-crossed"},
+        scope={"standard": "1d-bimodal or gaussian-2d-crossed and likelihood/flow"},
         measure=normalised,
         problems={"quick": "1d-bimodal", "standard": "1d-bimodal, product-2d, gaussian-2d-crossed",
                   "full": "order and (1d or 2d)"},
