@@ -173,7 +173,8 @@ def _sum(*terms: tuple[float, np.ndarray | None]) -> np.ndarray:
     total: Any = 0.0
     for coefficient, block in terms:
         if block is not None:
-            total = total + coefficient * block
+            # A mean of zero wins over an infinite coefficient, as blocks of zeros do.
+            total = total + (coefficient * block if np.isfinite(coefficient) or block.any() else np.zeros_like(block))
     return total
 
 

@@ -173,3 +173,10 @@ def test_an_answer_of_another_form_is_named() -> None:
         lambda v, s, e, known, x, times, dw: known(x), "path", select="check=likelihood-ito and problem=gaussian-1d"
     )
     assert "expected (points" in alone.failures[0].reason
+
+
+def test_exact_fields_are_finite_where_a_schedule_turns_infinitely_fast() -> None:
+    """One-sided, variance preserving: dα/dt is −∞ at t = 1, times a mean of zero."""
+    problem = problems.get("one-sided-vp-1d")
+    case, x = exact_case(problem, "cpu"), torch.linspace(-3, 3, 5, dtype=torch.float64)[:, None]
+    assert torch.allclose(case.velocity(1.0, x), problem.interpolant.velocity(1.0, x), rtol=1e-12)
