@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,8 @@ def gate_against(
             records = [_measured(tree, config, folder / name) for tree, name in ((base, "base"), (head, "head"))]
             if records[0] is not None and records[1] is not None:
                 changes += judge_records(records[0], records[1])
+                if output.github_summary:  # an SVG and a PNG for the artifact; reports lie above, looked up late
+                    import_module("reports.still").write_overview(records[1], folder / "head")
         for task in _tasks(head, config, device, workloads):
             if errors.is_terminal:
                 errors.print(f"timing {task.id}", markup=False)

@@ -7,14 +7,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from si_verify.cli.app import run_app
-from si_verify.cli.gate import _COLOURS, markdown
-from si_verify.config import main
+from si_verify.cli.gate import _COLOURS, Output, gate_against, markdown
+from si_verify.config import load_config, main
 from si_verify.gate import Verdict
 from si_verify.regression.change import Change, Kind
 from si_verify.regression.sides import SideError, SideProcess, Tree, built
@@ -109,6 +110,20 @@ def test_a_name_in_a_summary_is_never_markup():
     assert "<img" not in text
     assert "\n# h" not in text
     assert text.count("</code>") == text.count("<code>")
+
+
+def test_a_gate_in_a_workflow_leaves_a_picture_of_head_for_the_artifact(tmp_path, monkeypatch, capsys):
+    made = record(GOOD, result("b"))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    monkeypatch.setattr(
+        "si_verify.cli.gate.built", lambda *_: nullcontext((Tree("base", tmp_path), Tree("head", tmp_path)))
+    )
+    monkeypatch.setattr("si_verify.cli.gate._measured", lambda *_: made)
+    monkeypatch.setattr("si_verify.cli.gate._tasks", lambda *_: [])
+    config = load_config(tmp_path, {"output": str(tmp_path / "out"), "device": "cpu"})
+    assert gate_against("HEAD", config, Output(github_summary=True), [], True, True) == 0
+    assert {p.name for p in (tmp_path / "out" / "head").iterdir()} == {"verdicts.svg", "verdicts.png"}
+    assert "```mermaid" in (tmp_path / "summary.md").read_text()
 
 
 def test_compare_makes_one_page_and_says_where_records_differ(cli, tmp_path):
