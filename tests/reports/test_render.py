@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from reports.embed import embed_json
+from reports.pages import whole_command
 from reports.render import render
+from reports.summary import broke
 from reports.wording import anchor, duration, number, printable, safe_link
 from si_verify.gate import Verdict
 from si_verify.record import Record, read_record
@@ -201,6 +203,41 @@ def test_failing_measurements_are_listed_worst_first() -> None:
     words = Parsed(render([record(results=[result("c", "s", "p", Verdict.FAILED, "ode", measurements=rows)])])).words
     assert words.index("wild: 50") < words.index("mild: 2")
     assert "fine: 0.1" not in words
+
+
+def test_what_broke_stands_first_a_line_a_subject_with_its_most_telling_number() -> None:
+    far = row(name="order", value=1.0, bound=4.0, relation="at_least")
+    near = row(name="error", value=1.1, bound=1.0)
+    nothing = row(name="gap", value=float("nan"), bound=1.0)
+    results = [
+        result("a", "solver", "p", Verdict.FAILED, "ode", measurements=(near,)),
+        result("b", "solver", "p", Verdict.FAILED, "ode", measurements=(nothing, far)),
+        result("c", "other", "p", Verdict.ERROR, "ode", reason="the check itself broke: boom"),
+        result("c", "fine", "p", Verdict.PASSED, "ode"),
+    ]
+    assert [(b.result.subject, b.measurement and b.measurement.name, b.more) for b in broke(results)] == [
+        ("solver", "order", 1),
+        ("other", None, 0),
+    ]
+    words = Parsed(render([record(results=results)])).words
+    marks = ["2 of 4 judged results failed", "order is 1 , expected ≥ 4", "b on p, float64", "and 1 more result",
+             "the check itself broke: boom", "3 checks", "What failed"]  # fmt: skip
+    places = [words.index(m) for m in marks]
+    assert places == sorted(places)
+
+
+def test_the_line_that_repeats_a_subject_is_its_own_without_the_selection() -> None:
+    def line(command: str) -> str:
+        return whole_command(result("c", "lib/s p", "p", Verdict.FAILED, "ode", reproduce=command))
+
+    assert line("si-verify run --select 'check=c and subject=x' --dtype float32 --seed 3") == (
+        "si-verify run --seed 3 --select 'subject=lib/s p'"
+    )
+    assert line("si-verify check ode a.py:f --order 2 --select check=c --seed 3") == (
+        "si-verify check ode a.py:f --order 2 --seed 3"
+    )
+    for hostile in ("rm -rf / --select x", "si-verify run 'open quote", ""):
+        assert line(hostile) == ""
 
 
 def test_only_plain_web_links_are_links() -> None:
