@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from si_verify.kernels.pack_fields import QUANTITIES, Build, fields_by
 from si_verify.subject import VARIANT, Claims, Subject, Unavailable
 
 _ELEMENTS = 4_000_000  # of the (N, K, D) temporary, where the compiler leaves one
+_GRAPHS = 64  # quantities times kinds times dtypes, D = 1 apart: past torch's own limit
 _LEAST = 2  # sizes of one would be compiled apart: rows and components are padded to two
 
 
@@ -39,13 +41,8 @@ def _dense(
 
 
 @cache
-def _compiled(quantity: str, full: bool) -> Callable[..., Tensor]:
-    """One compiled function a quantity and kind, so that each is specialised for few shapes only."""
-
-    def run(x: Tensor, a: Tensor, b: Tensor, c: Tensor, d: Tensor, e: Tensor) -> Tensor:
-        return _dense(x, a, b, c, d, e, quantity)
-
-    return torch.compile(run, dynamic=True, fullgraph=True)  # type: ignore[no-any-return]
+def _compiled() -> Callable[..., Tensor]:
+    return torch.compile(_dense, dynamic=True, fullgraph=True)  # type: ignore[no-any-return]
 
 
 def _prepare(law: Packed, dtype: torch.dtype, device: torch.device) -> Packed:
@@ -58,13 +55,13 @@ def _prepare(law: Packed, dtype: torch.dtype, device: torch.device) -> Packed:
 
 
 def _evaluate(law: Packed, x: Tensor, quantity: str) -> Tensor:
-    full = law.kind == "full"
-    run, metric = _compiled(quantity, full), law.whiten if full else law.precision
+    run, metric = _compiled(), law.whiten if law.kind == "full" else law.precision
     arrays = (law.log_weight, law.mean, metric, law.slope, law.offset)
     chunk = max(_LEAST, _ELEMENTS // max(law.mean.numel(), metric.numel()))
     padded = torch.cat([x, x[-1:]])  # contiguous, and never one row; nor is a last chunk
     parts = [padded[i : i + chunk + 1] for i in range(0, len(x), chunk)]
-    return torch.cat([run(part.contiguous(), *arrays)[: min(chunk, len(part) - 1)] for part in parts])
+    with import_module("torch._dynamo.config").patch(recompile_limit=_GRAPHS):
+        return torch.cat([run(part.contiguous(), *arrays, quantity)[: min(chunk, len(part) - 1)] for part in parts])
 
 
 def _load() -> Build:
