@@ -22,12 +22,8 @@ from datetime import datetime
 
 import numpy as np
 
-from si_verify.bench.measure import CHECK as THROUGHPUT
 from si_verify.gate import Verdict
 from si_verify.record import MeasurementRow, Record, Result
-from si_verify.regression.accuracy import MARGIN
-from si_verify.regression.comparable import conditions
-from si_verify.regression.speed import PRACTICAL
 
 RULE = (
     "A step is a number beyond the range of all since the last step, confirmed by the record after it; "
@@ -87,6 +83,9 @@ def letter(index: int) -> str:
 
 def timeline(records: Sequence[Record]) -> list[list[int]]:
     """Places of the records that share a history (machine, settings), each in the order in which they were made."""
+    # Here and below: what imports torch waits until there are several records; a page of one does without.
+    from si_verify.regression.comparable import conditions
+
     groups: dict[str, list[int]] = defaultdict(list)
     for index, record in enumerate(records):
         shared = {k: v for k, v in conditions(record).items() if k not in _MAY_CHANGE}
@@ -111,6 +110,8 @@ def histories(records: Sequence[Record]) -> list[Series]:
 
 
 def _of_group(records: Sequence[Record], group: Sequence[int]) -> Iterable[Series]:
+    from si_verify.bench.measure import CHECK as THROUGHPUT
+
     numbers: dict[tuple[str, str], list[tuple[Point, MeasurementRow]]] = defaultdict(list)
     verdicts: dict[str, list[Point]] = defaultdict(list)
     for index in group:
@@ -139,6 +140,8 @@ def _grade(verdict: Verdict) -> float:
 
 
 def _range(row: MeasurementRow, result: Result) -> tuple[float, float]:
+    from si_verify.regression.accuracy import MARGIN
+
     value = float(row.value)
     if not math.isfinite(value):
         return math.nan, math.nan
@@ -156,6 +159,8 @@ def _range(row: MeasurementRow, result: Result) -> tuple[float, float]:
 
 def _widened(points: Sequence[Point], records: Sequence[Record]) -> list[Point]:
     """Ranges of timings with what separate runs of one commit differ by, at least the practical margin."""
+    from si_verify.regression.speed import PRACTICAL
+
     by_commit: dict[str, list[float]] = defaultdict(list)
     for p in points:
         if records[p.record].header.commit and p.value > 0:

@@ -7,7 +7,10 @@ import hashlib
 import html
 import json
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +24,8 @@ from si_verify.gate import Verdict
 from si_verify.record import Record, read_record
 from tests.reports.builders import result, row
 from tests.reports.synthetic import HOSTILE, hostile_results, record
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Parsed(HTMLParser):
@@ -238,6 +243,12 @@ def test_the_line_that_repeats_a_subject_is_its_own_without_the_selection() -> N
     )
     for hostile in ("rm -rf / --select x", "si-verify run 'open quote", ""):
         assert line(hostile) == ""
+
+
+def test_a_page_is_drawn_without_the_weight_of_what_measures() -> None:
+    code = "import sys, reports.render, reports.still; print(*sorted({'torch', 'scipy.stats'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_only_plain_web_links_are_links() -> None:
