@@ -1,4 +1,4 @@
-"""Density along SDE paths of any fields: the solvers of ``subjects/pde/ito_path.py``, divergences by reverse passes."""
+"""Density along SDE paths of any fields: the solvers of ``density/ito.py``, divergences by reverse passes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
+from si_verify.density.ito import solve_ito, solve_trapezoid
 from si_verify.density.particles import ParticleProblem
 from si_verify.fields.mixture import PointFields
 from si_verify.likelihood.divergence import Field, value_and_divergence
 from si_verify.subject import Claims, Subject
-from si_verify.subjects.pde.ito_path import solve_ito, solve_trapezoid
 
 Tensor = torch.Tensor
 
@@ -43,7 +43,7 @@ def _subject(name: str, solve: Any, order: float, summary: str) -> Subject:
         load=lambda: _along(solve),
         claims=Claims(order=order, extra={"form": "path"}),
         tags=frozenset({"stochastic"}),
-        modules=("si_verify.subjects.pde.ito_path", "si_verify.likelihood.divergence"),
+        modules=("si_verify.density.ito", "si_verify.likelihood.divergence"),
         summary=summary,
     )
 
