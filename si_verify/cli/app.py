@@ -247,12 +247,12 @@ def reproduce_command(
     full: Annotated[bool, typer.Option("--full", help="The full setting, meant for a GPU.")] = False,
     device: DeviceOption = None, seed: SeedOption = None, output: OutputOption = None,
 ) -> None:  # fmt: skip
-    """Run an experiment of the paper again: minutes on a CPU in its short setting; goes on where it was cut off."""
+    """Run an experiment again: minutes on a CPU in its short setting; goes on where it was cut off."""
     from si_verify.cli.reproduce import reproduce
     from si_verify.config import load_config
 
     config = load_config(overrides=_overrides(None, device, None, seed, None, None, None, output, None))
-    _exit(reproduce(config, full))
+    _exit(reproduce(experiment.value, config, full))
 
 
 @app.command("doctor")

@@ -33,6 +33,7 @@ class TargetKind(StrEnum):
 
 class Experiment(StrEnum):
     paper_128d = "paper-128d"
+    learn_2d = "learn-2d"
 
 
 class What(StrEnum):

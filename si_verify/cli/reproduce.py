@@ -1,4 +1,4 @@
-"""``si-verify reproduce``: an experiment of the paper, with progress on stderr."""
+"""``si-verify reproduce``: an experiment that takes minutes, with progress on stderr."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from si_verify.device import resolve_device
 from si_verify.gate import exit_code
 
 
-def reproduce(config: Config, full: bool) -> int:
-    """Run the 128-dimensional experiment into the output folder; returns the exit code."""
-    from si_verify.reproduce import PaperSettings, paper_128d
+def reproduce(experiment: str, config: Config, full: bool) -> int:
+    """Run ``paper-128d`` or ``learn-2d`` into the output folder; returns the exit code."""
+    from si_verify.reproduce import PaperSettings, learn_2d, paper_128d
 
     console = Console(stderr=True)
 
@@ -24,9 +24,12 @@ def reproduce(config: Config, full: bool) -> int:
             console.print(f"{quantity}: {progress}", markup=False)
 
     device = resolve_device(config.device)
-    settings = PaperSettings.full() if full else PaperSettings.short()
     folder = Path(config.output)
-    record = paper_128d(folder, settings, device=device, seed=config.seed, progress=watch)
+    if experiment == "learn-2d":
+        record = learn_2d(folder, device=device, progress=watch)
+    else:
+        settings = PaperSettings.full() if full else PaperSettings.short()
+        record = paper_128d(folder, settings, device=device, seed=config.seed, progress=watch)
     files = write_files(record, folder)
     for result in record.results:
         print(f"{result.verdict.value} {result.subject} {result.reason}")

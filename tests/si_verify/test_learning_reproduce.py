@@ -13,7 +13,7 @@ from si_verify.learning.batches import BatchSource
 from si_verify.learning.exact import exact_field
 from si_verify.learning.training import TrainSettings
 from si_verify.record import read_record
-from si_verify.reproduce import PaperSettings, paper_128d
+from si_verify.reproduce import PaperSettings, learn_2d, paper_128d
 from si_verify.reproduce.comparison import Comparison, compare
 from si_verify.reproduce.generation import evaluate
 
@@ -61,3 +61,12 @@ def test_fresh_draws_tell_a_worse_flow_from_a_better_sde() -> None:
     assert gain > 3.0 * doubt
     gain, doubt = compare(BatchSource(interpolant), exact, 2.0, settings, "cpu", 0).gain
     assert gain < 3.0 * doubt + 0.05
+
+
+def test_networks_are_trained_and_held_to_the_claim(tmp_path: Path) -> None:
+    short = TrainSettings(steps=30, rows=64, warmup=5)
+    record = learn_2d(tmp_path, short, (0, 1), problem="1d-bimodal")
+    assert [r.subject for r in record.results] == ["learned b, seed 0", "learned b, seed 1"]
+    assert not record.passed
+    assert "0.05" in record.failures[0].reason
+    assert {p.name for p in tmp_path.iterdir()} >= {"record.jsonl", "report.html", "velocity-0.pt", "velocity-1.pt"}
