@@ -15,7 +15,7 @@ from si_verify.gate import Verdict
 from si_verify.plan import Settings, plan
 
 PROBLEMS = "1d-bimodal-to-trimodal or correlated-mixture-2d or 1d-tiny-variance"
-FAULTS = [f for f in discovery.faults().values() if f.subject.kind == "field"]
+FAULTS = [f for f in discovery.faults().values() if f.subject.kind == "field" and "kernel" not in f.subject.tags]
 
 
 def cases(subject, checks, dtype: tuple[str, ...] = (), seed: int = 0) -> list[Case]:
