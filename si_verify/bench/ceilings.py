@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from si_verify.bench.clock import timed
+from si_verify.bench.clock import clock_of, timed
 from si_verify.device import synchronise
 
 _REPEATS = 25
@@ -52,7 +52,7 @@ def ceilings(device: str, dtype: str) -> Ceilings:
     answer = torch.empty_like(small)
 
     def best(run: Callable[[], object]) -> float:
-        sample = timed(run, lambda: synchronise(device))
+        sample = timed(run, lambda: synchronise(device), clock=clock_of(device)[1])
         return float(np.min([sample() for _ in range(_REPEATS)]))
 
     flops = 2.0 * side**3 / best(lambda: torch.matmul(a, b))
@@ -68,10 +68,9 @@ def _registers(dtype: str, best: Callable[[Callable[[], object]], float]) -> tup
     """flop/s and exp/s of numba loops that touch no memory; None without numba."""
     try:
         from si_verify.kernels import numba_ceilings as loops
-        from si_verify.kernels.numba_threads import take_threads
+        from si_verify.kernels.numba_threads import each_of
     except ImportError:
         return None
-    take_threads()
     import torch
 
     tasks, rounds = 4 * torch.get_num_threads(), 20_000
@@ -79,7 +78,7 @@ def _registers(dtype: str, best: Callable[[Callable[[], object]], float]) -> tup
     numbers = np.full(tasks * width, 0.25, dtype)
     each = float(tasks * width * rounds)
 
-    def fresh(run: Callable[[np.ndarray, int, int], None]) -> float:
-        return best(lambda: run(numbers, tasks, rounds))
+    def fresh(run: Callable[[np.ndarray, int, int, int], None]) -> float:
+        return best(lambda: each_of(tasks, lambda task: run(numbers, task, task + 1, rounds)))
 
     return 24.0 * each / fresh(loops.multiply_adds), 4.0 * each / fresh(loops.exponentials)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -74,20 +75,34 @@ def ratio(a: np.ndarray, b: np.ndarray, confidence: float) -> Estimate:
     return median(a / b, confidence)
 
 
-def timed(run: Callable[[], object], sync: Callable[[], None], shortest: float = 2e-3) -> Callable[[], float]:
+def clock_of(device: str) -> tuple[str, Callable[[], float]]:
+    """("wall" or "processor", its clock). On a CPU, pinned to one core, the processor time of this process and its
+    threads is the wall time of a calm machine, and what else runs on that core does not lengthen it: under load, wall
+    time stretches long samples more than short ones.
+    """
+    pinned = device == "cpu" and hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) == 1
+    return ("processor", time.process_time) if pinned else ("wall", time.perf_counter)
+
+
+def timed(
+    run: Callable[[], object],
+    sync: Callable[[], None],
+    shortest: float = 2e-3,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Callable[[], float]:
     """Seconds a run, over as many runs as make a sample of ``shortest`` seconds (the clock and its call cost less)."""
     run()
     sync()
-    start = time.perf_counter()
+    start = clock()
     run()
     sync()
-    repeats = max(1, math.ceil(shortest / max(1e-9, time.perf_counter() - start)))
+    repeats = max(1, math.ceil(shortest / max(1e-9, clock() - start)))
 
     def sample() -> float:
-        begin = time.perf_counter()
+        begin = clock()
         for _ in range(repeats):
             run()
         sync()
-        return (time.perf_counter() - begin) / repeats
+        return (clock() - begin) / repeats
 
     return sample

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shlex
 import time
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from si_verify.bench.ceilings import Ceilings, ceilings
-from si_verify.bench.clock import Estimate, Patience, interleave, median, ratio, timed
+from si_verify.bench.clock import Estimate, Patience, clock_of, interleave, median, ratio, timed
 from si_verify.bench.workload import Job, Workload
 from si_verify.device import synchronise
 from si_verify.evidence import evidence
@@ -61,7 +62,8 @@ def measure_task(task: str, workloads: Sequence[Workload], bench: Bench) -> list
             results.append(_result(workload, bench, Verdict.FAILED, f"{type(error).__name__}: {error}"))
     right = [e for e in entries if e.error <= 1.0]
     if right:
-        work = {e.workload.name: timed(e.job.run, lambda: synchronise(bench.device)) for e in right}
+        _, clock = clock_of(bench.device)
+        work = {e.workload.name: timed(e.job.run, lambda: synchronise(bench.device), clock=clock) for e in right}
         samples = interleave(work, bench.patience, np.random.default_rng(bench.seed))
         for entry in right:
             entry.samples = samples[entry.workload.name]
@@ -97,6 +99,7 @@ def _judged(entry: _Entry, best: _Entry | None, bench: Bench, seconds: float) ->
             "flops": job.flops,
             "exps": job.exps,
         }
+        meta["clock"], meta["load"] = clock_of(bench.device)[0], round(os.getloadavg()[0], 2)
         if entry.workload.target:
             meta["target"] = entry.workload.target
         if best is not None and best is not entry and best.samples is not None:

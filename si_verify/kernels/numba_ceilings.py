@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit, prange
+from numba import njit
 
 from si_verify.kernels.numba_elementary import exp2
 from si_verify.kernels.numba_lanes import fma, load, spread, store, width_of
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
-def multiply_adds(numbers: Any, tasks: int, rounds: int) -> None:
-    """tasks · rounds · 12 registers of multiply-adds in twelve chains; ``numbers`` holds a register for every task."""
-    for task in prange(tasks):
+@njit(cache=True, error_model="numpy", nogil=True)
+def multiply_adds(numbers: Any, low: int, high: int, rounds: int) -> None:
+    """(high − low) · rounds · 12 registers of multiply-adds in twelve chains; a task has its register of numbers."""
+    for task in range(low, high):
         w = width_of(numbers)
         x, y = load(numbers, task * w), spread(numbers.dtype.type(0.5))
         # Twelve different numbers: equal chains would be merged into one.
@@ -26,10 +26,10 @@ def multiply_adds(numbers: Any, tasks: int, rounds: int) -> None:
         store(numbers, task * w, (a + b + c + d) + (e + f + g + h) + (i + j + k + m))
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
-def exponentials(numbers: Any, tasks: int, rounds: int) -> None:
-    """tasks · rounds · 4 registers of 2^x, each of its own argument."""
-    for task in prange(tasks):
+@njit(cache=True, error_model="numpy", nogil=True)
+def exponentials(numbers: Any, low: int, high: int, rounds: int) -> None:
+    """(high − low) · rounds · 4 registers of 2^x, each of its own argument."""
+    for task in range(low, high):
         w = width_of(numbers)
         step = spread(numbers.dtype.type(-1e-3))
         a = load(numbers, task * w)

@@ -42,7 +42,8 @@ def _bits(vector: Any) -> int:
     return 64 if isinstance(vector.element, ir.DoubleType) else 32
 
 
-def _polynomial(builder: Any, x: Any, coefficients: tuple[float, ...]) -> Any:
+def emit_polynomial(builder: Any, x: Any, coefficients: tuple[float, ...]) -> Any:
+    """IR: by Horner, highest power first."""
     total = constant(x.type, coefficients[0])
     for c in coefficients[1:]:
         total = emit_fma(builder, total, x, constant(x.type, c))
@@ -57,7 +58,7 @@ def emit_exp2(builder: Any, x: Any) -> Any:
     magic = constant(vector, 1.5 * 2.0 ** MANTISSA[bits])
     shifted = builder.fadd(x, magic)
     r = builder.fsub(x, builder.fsub(shifted, magic))
-    fraction = emit_fma(builder, _polynomial(builder, r, EXP2[bits]), r, constant(vector, 1.0))
+    fraction = emit_fma(builder, emit_polynomial(builder, r, EXP2[bits]), r, constant(vector, 1.0))
     power = builder.shl(builder.bitcast(shifted, whole), constant(whole, MANTISSA[bits]))
     return builder.bitcast(builder.add(builder.bitcast(fraction, whole), power), vector)
 
@@ -72,7 +73,7 @@ def emit_log2(builder: Any, x: Any) -> Any:
     power = builder.shl(exponent, constant(whole, MANTISSA[bits]))
     f = builder.fsub(builder.bitcast(builder.sub(pattern, power), vector), constant(vector, 1.0))
     s = builder.fdiv(f, builder.fadd(f, constant(vector, 2.0)))
-    total = _polynomial(builder, builder.fmul(s, s), LOG2[bits])
+    total = emit_polynomial(builder, builder.fmul(s, s), LOG2[bits])
     answer = emit_fma(builder, total, s, builder.sitofp(exponent, vector))
     return builder.select(builder.fcmp_unordered("uno", x, x), x, answer)
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from si_verify.kernels.numba_elementary import exp2_below, log2
 from si_verify.kernels.numba_lanes import fma, load, spread, store, width_of
@@ -33,7 +33,7 @@ _inline = njit(error_model="numpy", boundscheck=False, forceinline=True)
 
 
 @_inline
-def _mix(xs: Any, sums: Any, field: int, fields: int, d: int, kind: int, dim: int) -> Any:
+def mix(xs: Any, sums: Any, field: int, fields: int, d: int, kind: int, dim: int) -> Any:
     """Σ_k e_k (a_k + B_k x), coordinate d of a field."""
     w = width_of(xs)
     column = field * dim + d
@@ -51,56 +51,56 @@ def _mix(xs: Any, sums: Any, field: int, fields: int, d: int, kind: int, dim: in
     return y0, y1
 
 
-@njit(parallel=True, cache=True, error_model="numpy", boundscheck=False)
+@njit(cache=True, error_model="numpy", boundscheck=False, nogil=True)
 def evaluate(
-    x: Any, kind: int, count: int, bias: Any, scale: Any, place: Any, table: Any, columns: int,
-    logs: Any, first_out: Any, second_out: Any, fields: int, tile: int,
+    x: Any, low: int, high: int, kind: int, count: int, bias: Any, scale: Any, place: Any, table: Any, columns: int,
+    logs: Any, first_out: Any, second_out: Any, fields: int,
 ) -> None:  # fmt: skip
-    """x (N, D) -> logs (N,) unless empty, and ``fields`` of first_out, second_out (N, D). C-contiguous, one dtype.
+    """Rows low … high − 1 of x (N, D) -> logs (N,) unless empty, and ``fields`` of first_out, second_out (N, D).
 
-    count: K; bias (K'), scale, place: see numba_logits, K' = K rounded up to a multiple of four; table (K·columns).
-    ``tile`` points make a task.
+    All C-contiguous and of one dtype; the GIL is released. count: K; bias (K'), scale, place: see numba_logits, K' = K
+    rounded up to a multiple of four; table (K·columns). A block at ``high`` that is not the end overlaps the next
+    range unless high − low is a multiple of two registers: it writes the same numbers.
     """
     n, dim = x.shape
-    for task in prange((n + tile - 1) // tile):
-        w = width_of(x)
-        one = x.dtype.type(1)
-        xs = np.empty(2 * dim * w, x.dtype)
-        logits = np.empty(2 * (min(count, CHUNK) + 3) * w, x.dtype)
-        sums = np.empty(2 * columns * w, x.dtype)
-        ys = np.empty(2 * max(1, dim) * w, x.dtype)
-        for start in range(task * tile, min(n, (task + 1) * tile), 2 * w):
-            fetch(x, start, xs)
-            top0 = top1 = spread(x.dtype.type(-np.inf))
-            total0 = total1 = spread(x.dtype.type(0))
-            for c in range(2 * columns):
-                store(sums, c * w, total0)
-            for chunk in range(0, count, CHUNK):
-                size = min(CHUNK, count - chunk)
-                if kind == ISOTROPIC:
-                    isotropic(xs, chunk, size, dim, bias, scale, place, logits)
-                elif kind == DIAGONAL:
-                    diagonal(xs, chunk, size, dim, bias, scale, place, logits)
-                else:
-                    full(xs, chunk, size, dim, bias, scale, place, logits)
-                last0, last1 = top0, top1
-                top0, top1, sum0, sum1 = exponentials(logits, size, last0, last1)
-                if chunk > 0:
-                    f0, f1 = exp2_below(last0, top0), exp2_below(last1, top1)
-                    rescale(sums, columns, f0, f1)
-                    total0, total1 = total0 * f0, total1 * f1
-                total0, total1 = total0 + sum0, total1 + sum1
-                accumulate(logits, size, table, chunk, columns, sums)
-            if len(logs) > 0:
-                ln2 = spread(x.dtype.type(LN2))
-                store(ys, 0, (log2(total0) + top0) * ln2)
-                store(ys, w, (log2(total1) + top1) * ln2)
-                for i in range(min(2 * w, n - start)):
-                    logs[start + i] = ys[i]
-            inverse0, inverse1 = spread(one) / total0, spread(one) / total1
-            for field in range(fields):
-                for d in range(dim):
-                    y0, y1 = _mix(xs, sums, field, fields, d, kind, dim)
-                    store(ys, 2 * d * w, y0 * inverse0)
-                    store(ys, (2 * d + 1) * w, y1 * inverse1)
-                deliver(ys, first_out if field == 0 else second_out, start)
+    w = width_of(x)
+    one = x.dtype.type(1)
+    xs = np.empty(2 * dim * w, x.dtype)
+    logits = np.empty(2 * (min(count, CHUNK) + 3) * w, x.dtype)
+    sums = np.empty(2 * columns * w, x.dtype)
+    ys = np.empty(2 * max(1, dim) * w, x.dtype)
+    for start in range(low, high, 2 * w):
+        fetch(x, start, xs)
+        top0 = top1 = spread(x.dtype.type(-np.inf))
+        total0 = total1 = spread(x.dtype.type(0))
+        for c in range(2 * columns):
+            store(sums, c * w, total0)
+        for chunk in range(0, count, CHUNK):
+            size = min(CHUNK, count - chunk)
+            if kind == ISOTROPIC:
+                isotropic(xs, chunk, size, dim, bias, scale, place, logits)
+            elif kind == DIAGONAL:
+                diagonal(xs, chunk, size, dim, bias, scale, place, logits)
+            else:
+                full(xs, chunk, size, dim, bias, scale, place, logits)
+            last0, last1 = top0, top1
+            top0, top1, sum0, sum1 = exponentials(logits, size, last0, last1)
+            if chunk > 0:
+                f0, f1 = exp2_below(last0, top0), exp2_below(last1, top1)
+                rescale(sums, columns, f0, f1)
+                total0, total1 = total0 * f0, total1 * f1
+            total0, total1 = total0 + sum0, total1 + sum1
+            accumulate(logits, size, table, chunk, columns, sums)
+        if len(logs) > 0:
+            ln2 = spread(x.dtype.type(LN2))
+            store(ys, 0, (log2(total0) + top0) * ln2)
+            store(ys, w, (log2(total1) + top1) * ln2)
+            for i in range(min(2 * w, n - start)):
+                logs[start + i] = ys[i]
+        inverse0, inverse1 = spread(one) / total0, spread(one) / total1
+        for field in range(fields):
+            for d in range(dim):
+                y0, y1 = mix(xs, sums, field, fields, d, kind, dim)
+                store(ys, 2 * d * w, y0 * inverse0)
+                store(ys, (2 * d + 1) * w, y1 * inverse1)
+            deliver(ys, first_out if field == 0 else second_out, start)

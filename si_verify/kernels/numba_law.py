@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from si_verify.kernels.numba_threads import over
 from si_verify.kernels.pack import Packed
 
 KINDS = {"isotropic": 0, "diagonal": 1, "full": 2}
 _LOG2E = math.log2(math.e)
 _LANES = 4  # components that one pass over coordinates takes together
-_TASKS = 8  # a thread: enough to even out what other processes take
-_SMALLEST = 128  # points of a task, the least that is worth handing over
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +82,12 @@ def evaluate(law: Law, x: torch.Tensor, log_density: bool) -> tuple[torch.Tensor
     points = np.ascontiguousarray(x.detach().numpy())
     logs = np.empty(n if log_density else 0, points.dtype)
     outs = [np.empty((n, dim) if i < law.fields else (0, dim), points.dtype) for i in range(2)]
-    tile = max(_SMALLEST, -(-n // (_TASKS * torch.get_num_threads())))
-    numba_fields.evaluate(
-        points, law.kind, law.count, law.bias, law.scale, law.place, law.table, law.columns,
-        logs, outs[0], outs[1], law.fields, tile,
-    )  # fmt: skip
+
+    def run(low: int, high: int) -> None:
+        numba_fields.evaluate(
+            points, low, high, law.kind, law.count, law.bias, law.scale, law.place, law.table, law.columns,
+            logs, outs[0], outs[1], law.fields,
+        )  # fmt: skip
+
+    over(n, run)
     return torch.from_numpy(logs), [torch.from_numpy(out) for out in outs[: law.fields]]

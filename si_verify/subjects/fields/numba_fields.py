@@ -52,10 +52,8 @@ def load() -> Callable[..., dict[str, Field]]:
     """``build``; Unavailable without numba."""
     try:
         from si_verify.kernels import numba_fields  # noqa: F401
-        from si_verify.kernels.numba_threads import take_threads
     except ImportError as error:
         raise Unavailable(f"numba is not installed ({error}): pip install 'si-verify[kernels]'") from error
-    take_threads()
     return build
 
 
