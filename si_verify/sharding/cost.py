@@ -36,8 +36,8 @@ from si_verify.sharding.posterior import partial
 from si_verify.sharding.processes import run
 
 WORLD = 2
-SHAPES = ((100_000, 8, 16), (20_000, 64, 2), (200, 4096, 16))  # (N, K, D)
-REPEATS = 12
+SHAPES = ((2000, 512, 16), (20_000, 64, 2), (200, 4096, 16), (100_000, 8, 16))  # (N, K, D)
+REPEATS = 5
 _SMALL, _LARGE = 1_000, 4_000_000  # numbers, for latency and bandwidth
 
 

@@ -6,8 +6,8 @@ Of the components in share S, with logits l_k = log w_k N(x; m_k, C_k) (weights 
 
 and for disjoint shares m = max_S m_S, z = Σ_S e^{m_S − m} z_S, and so on: no approximation, only rounding. At the end
 log ρ = m + log z, s = g / z, b = u / z. The maximum and the sum are kept apart: log ρ far from the modes is −10³ and
-more, and a share's weight from a difference of two such numbers, rounded at every merge, would lose the digits. The same
-merge serves blocks of components within a process, so nothing of size N × K is formed.
+more, and a share's weight from a difference of two such numbers, rounded at every merge, would lose the digits. The
+same merge serves blocks of components within a process, so nothing of size N × K is formed.
 """
 
 from __future__ import annotations
