@@ -7,12 +7,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -72,11 +71,23 @@ class Library:
                     output.fill_(float("nan"))
         self(name, blocks, threads, *arguments)
 
-    def installed(self) -> AbstractContextManager[Any]:
-        """While it lasts, what is launched for a GPU runs here."""
-        module = ModuleType("cuda_launch")
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """While it lasts, what is launched for a GPU runs here.
+
+        Only this one module is put back: restoring all of ``sys.modules`` makes torch import parts of itself twice.
+        """
+        name = "si_verify.kernels.cuda_launch"
+        module, before = ModuleType("cuda_launch"), sys.modules.get(name)
         vars(module)["launch"] = self.launch
-        return patch.dict(sys.modules, {"si_verify.kernels.cuda_launch": module})
+        sys.modules[name] = module
+        try:
+            yield
+        finally:
+            if before is None:
+                del sys.modules[name]
+            else:
+                sys.modules[name] = before
 
 
 def _c(value: Any) -> Any:
