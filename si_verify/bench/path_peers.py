@@ -219,7 +219,7 @@ def diffrax_euler(walk: Walk) -> Run:
     """diffrax.diffeqsolve with Euler and its unsafe (fastest) Brownian path."""
     jax = _jax()
     try:
-        diffrax = importlib.import_module("diffrax")
+        diffrax, lineax = importlib.import_module("diffrax"), importlib.import_module("lineax")
     except ImportError as error:
         raise Unavailable(f"diffrax is not installed ({error})") from error
     drift = _jax_drift(jax, walk.shape.kind == "diag")
@@ -234,7 +234,7 @@ def diffrax_euler(walk: Walk) -> Run:
     @jax.jit
     def solve(x0: Any, key: Any) -> Any:
         path = diffrax.UnsafeBrownianPath(shape=jax.ShapeDtypeStruct(x0.shape, x0.dtype), key=key)
-        noise = diffrax.ControlTerm(lambda t, x, args: size, path)
+        noise = diffrax.ControlTerm(lambda t, x, args: lineax.DiagonalLinearOperator(jnp.full_like(x, size)), path)
         terms = diffrax.MultiTerm(diffrax.ODETerm(at), noise)
         solution = diffrax.diffeqsolve(
             terms, diffrax.Euler(), SPAN[0], SPAN[1], None, x0, adjoint=diffrax.DirectAdjoint(),
