@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from analytic import problems
-from si_verify import discovery
+from si_verify import discovery, plan
 
 pytest_plugins = ["pytester"]
 
@@ -75,13 +75,19 @@ def test_results_become_outcomes_with_properties_and_markers(pytester: pytest.Py
     assert any(n == "si_verify.measurement" and ", expected " in str(v) for n, v in passed)
 
 
+@pytest.fixture(autouse=True)
+def unchanged_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PROBE runs in this process: what it puts in the place of ``plan`` is gone when its test ends."""
+    monkeypatch.setattr(plan, "plan", plan.plan)
+
+
 PROBE = """
 from si_verify import pytest_plugin, plan
 seen = []
 plan_ = plan.plan
-def noted(subjects, checks, problems, settings, *rest):
+def noted(subjects, checks, problems, settings, *rest, **named):
     seen.append(settings)
-    return plan_(subjects, checks, problems, settings, *rest)
+    return plan_(subjects, checks, problems, settings, *rest, **named)
 plan.plan = noted
 
 @pytest_plugin.parametrize_with_checks(["torch/heun"], select="check=ode-behaviour"{more})
