@@ -109,6 +109,7 @@ CHECKS = (
         name="likelihood-order",
         claim="Exact fields give log ρ(1), affinely perturbed ones the exact perturbed likelihood, at the claimed "
         "order (arXiv:2303.08797, Section 2.5)",
+        scope={"standard": "1d-bimodal, gaussian-2d-crossed, correlated-2d"},
         kinds=frozenset({"likelihood"}),
         measure=order,
         problems=_SMOOTH,

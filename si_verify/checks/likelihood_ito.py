@@ -71,6 +71,7 @@ CHECK = Check(
     name="likelihood-ito",
     claim="The Itô formula along dX = b_F dt + √(2ε) dW gives log ρ(t, X) of exact fields, and that of the law that "
     "affine errors carry, at the claimed strong order (MATH.md section 4)",
+    scope={"standard": "1d-bimodal, gaussian-2d-crossed"},
     kinds=frozenset({"likelihood"}),
     measure=measure,
     problems={

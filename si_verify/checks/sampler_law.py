@@ -125,6 +125,7 @@ CHECK = Check(
     name="sampler-law",
     claim="Started from the exact law of its first noise level, a sampler ends with the means, variances, mode "
     "weights, tails and distribution of its last one (arXiv:2303.08797, Theorems 2.6 and 2.9)",
+    scope={"standard": "not variant"},
     kinds=frozenset({"sampler"}),
     measure=measure,
     problems={
