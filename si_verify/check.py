@@ -72,7 +72,7 @@ class Check:
     dtypes        the dtypes it makes sense for
     quick_dtypes  those of the quick profile, where fewer say as much; a dtype asked for by name is not held back
     scope         profile -> selection expression over its cases (kinds, dtypes, tags, subjects), where the rest says
-                  little that is new; a run with a selection of its own gets all
+                  little that is new; a run with a selection, and a subject of one's own, get all
     tags, cost    for selection; ``cost`` is a rough number of seconds, to start the long cases first
     """
 

@@ -145,7 +145,7 @@ def parametrize_with_checks(
     where = resolve_device(config.device)
     settings = Settings(config.profile, where, config.seed, config.budget, config.select, dtypes)
     try:
-        cases = plan(wanted, discovery.checks().values(), problems.all(), settings)
+        cases = plan(wanted, discovery.checks().values(), problems.all(), settings, brief=False)
     except SelectError as error:
         raise pytest.UsageError(f"si-verify: select: {error}") from error
     if not cases and "select" not in _given():

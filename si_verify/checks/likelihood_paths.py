@@ -104,8 +104,9 @@ CHECK = Check(
     "mean (MATH.md section 7)",
     kinds=frozenset({"likelihood"}),
     measure=paths,
+    scope={"quick": "gaussian-1d or tag=user"},
     problems={
-        "quick": "gaussian-1d",
+        "quick": "gaussian-1d, 1d-bimodal",
         "standard": "gaussian-1d, 1d-bimodal, gaussian-2d-crossed",
         "full": "gaussian-1d, 1d-bimodal, gaussian-2d-crossed, correlated-2d",
     },

@@ -98,8 +98,11 @@ def verify(
     code = exit_code([r.verdict for r in record.results], config.strict)
     if flags.github_summary and "GITHUB_STEP_SUMMARY" in os.environ:
         # An SVG and a PNG beside the record, for the artifact that the action uploads.
-        pictures = import_module("reports.still").write_overview(record, folder)
-        files |= {f"picture_{path.suffix[1:]}": str(path) for path in pictures}
+        try:
+            pictures = import_module("reports.still").write_overview(record, folder)
+            files |= {f"picture_{path.suffix[1:]}": str(path) for path in pictures}
+        except Exception as error:  # a picture that cannot be drawn must not take the verdicts with it
+            console.print(f"no picture for the summary: {type(error).__name__}: {error}", markup=False)
         with open(os.environ["GITHUB_STEP_SUMMARY"], "a", encoding="utf-8") as f:
             f.write(summary.markdown(record))
     if flags.json:

@@ -173,8 +173,9 @@ def _sum(*terms: tuple[float, np.ndarray | None]) -> np.ndarray:
     total: Any = 0.0
     for coefficient, block in terms:
         if block is not None:
-            # A mean of zero wins over an infinite coefficient, as blocks of zeros do.
-            total = total + (coefficient * block if np.isfinite(coefficient) or block.any() else np.zeros_like(block))
+            # A mean of zero wins over an infinite coefficient, as blocks of zeros do; NaN stays what it is.
+            gone = np.isinf(coefficient) and not block.any()
+            total = total + (np.zeros_like(block) if gone else coefficient * block)
     return total
 
 

@@ -63,7 +63,7 @@ SUBJECT = Subject(
     kind="field",
     load=load,
     claims=Claims(quantities=QUANTITIES),
-    tags=frozenset({"numba", "fused", VARIANT}),
+    tags=frozenset({"numba", "fused", "kernel", VARIANT}),
     modules=("si_verify.kernels.numba_fields", "si_verify.kernels.numba_logits", "si_verify.kernels.numba_sums"),
     dtypes=("float64", "float32"),
     summary="log-density, score and velocity in one pass, points across lanes",
