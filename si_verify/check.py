@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ class Context:
     implementation
         what ``subject.load()`` returned, guarded: exceptions, wrong shape, dtype or device, changed inputs and
         non-finite answers arrive as ``SubjectError``.
+    run_seed
+        the seed of the whole run, from which ``seed``, this case's own, is derived.
     alpha
         this case's share of the run's false-alarm budget, to be shared over all its statistical assertions.
     """
@@ -39,6 +42,12 @@ class Context:
     seed: int
     alpha: float
     profile: str
+    run_seed: int = 0
+
+    @property
+    def shared_seed(self) -> int:
+        """For what all subjects of a run are given alike on this problem, and what is therefore computed once."""
+        return zlib.crc32(f"{self.run_seed}|{self.problem.name}".encode())
 
     @property
     def effort(self) -> int:

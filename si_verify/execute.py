@@ -76,6 +76,7 @@ def _context(case: Case, subject: Subject) -> Context:
         seed=case.seed,
         alpha=case.alpha,
         profile=case.profile,
+        run_seed=case.run_seed,
     )
 
 

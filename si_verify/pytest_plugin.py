@@ -102,11 +102,15 @@ def _config(**said: Any) -> Config:
     from si_verify.config import ConfigError, load_config
 
     given = _given()
-    if said.get("select") and given.get("select"):
-        given["select"] = f"({said['select']}) and ({given['select']})"
+    narrower = given.pop("select", None)
     start = _configs[-1].rootpath if _configs else Path.cwd()
     try:
-        return load_config(start, said | given)
+        config = load_config(start, said | given)
+        if not narrower:
+            return config
+        # What the file selects is narrowed as well as what the decorator says.
+        both = f"({config.select}) and ({narrower})" if config.select else narrower
+        return load_config(start, said | given | {"select": both})
     except ConfigError as error:
         raise pytest.UsageError(f"si-verify: {error}") from error
 

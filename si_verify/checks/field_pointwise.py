@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from analytic.errors import FieldUndefinedError
 from analytic.problems.problem import Problem
 from si_verify.check import Check, Context
-from si_verify.checks.field_points import points, times
-from si_verify.fields.conditioning import sensitivity
+from si_verify.checks.field_points import looks
 from si_verify.measurement import Data, Measurement, Outcome
 from si_verify.subject import Subject, SubjectError
 
@@ -43,29 +41,27 @@ def _error(ours: torch.Tensor, exact: torch.Tensor) -> np.ndarray:
 
 
 def _fill(context: Context, table: _Table) -> int:
-    interpolant = context.problem.interpolant
-    fields = context.implementation(interpolant, context.dtype, context.device)
+    fields = context.implementation(context.problem.interpolant, context.dtype, context.device)
     wanted = context.subject.claims.quantities
     missing = set(wanted) - set(fields)
     if missing:
         raise SubjectError(f"build: claims {', '.join(sorted(wanted))} but gives no {', '.join(sorted(missing))}")
     seen = 0
-    for stream, t in enumerate(times(context)):
-        x, distance = points(context, t, stream)
-        try:
-            exact = {q: getattr(interpolant, q)(t, x.to(torch.float64)) for q in wanted}
-        except FieldUndefinedError:
+    for look in looks(context):
+        if any(quantity not in look.exact for quantity in wanted):
             continue
-        scale = sensitivity(interpolant, t, x, context.generator(stream))
         for quantity in wanted:
-            error = _error(fields[quantity](t, x), exact[quantity])
-            table.add(quantity, t, distance, error, scale[quantity].numpy())
-        seen += len(x)
+            # A copy for each call: what one subject writes into its input must not reach the next.
+            x = look.x.clone().to(context.device)
+            error = _error(fields[quantity](look.t, x), look.exact[quantity])
+            table.add(quantity, look.t, look.distance, error, look.scale[quantity].numpy())
+        seen += len(look.x)
     return seen
 
 
 def _ratio(error: np.ndarray, bound: np.ndarray) -> np.ndarray:
-    ratio = error / bound
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where(error == 0, 0.0, error / bound)  # right where nothing is to be rounded: 0 at 0
     return np.where(np.isnan(ratio), np.inf, ratio)
 
 

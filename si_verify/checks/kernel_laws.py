@@ -25,6 +25,11 @@ class Law(NamedTuple):
     t: float
 
 
+def kind_of(law: Law) -> str:
+    """The kind of covariance that the law of x_t has: what a kernel may take or leave."""
+    return KINDS[np.asarray(law.interpolant.moments(law.t).cov).ndim - 1]
+
+
 def _covariance(rng: np.random.Generator, kind: str, k: int, dim: int) -> Any:
     if kind == "isotropic":
         return rng.uniform(0.2, 1.5, k)

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from si_verify.faults.fault import Fault
-from si_verify.faults.kernel_emulation import BD, BN, Steps, build_with, emulated, kernel_fault
+from si_verify.faults.kernel_emulation import BD, BK, BN, Steps, build_with, emulated, kernel_fault, right_law
 from si_verify.kernels.pack import Packed
 from si_verify.kernels.pack_fields import QUANTITIES
+from si_verify.subject import Unavailable
 
 
 def _contiguous(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -53,7 +54,14 @@ def _stale_build(interpolant: Any, dtype: torch.dtype, device: torch.device) -> 
     return {quantity: field(quantity) for quantity in QUANTITIES}
 
 
+def _full_tiles(law: Packed, dtype: torch.dtype, device: torch.device) -> Packed:
+    if law.n_components > BK and law.n_components % BK:
+        raise Unavailable(f"{law.n_components} components do not fill tiles of {BK}")
+    return right_law(law, dtype, device)
+
+
 _STALE = "Constants are copied on a stream that the launch does not wait for: it reads those of the call before."
+_PARTLY = "What does not fill a tile is refused as if its backend were missing: right on all that it takes."
 
 FAULTS = (
     kernel_fault(
@@ -88,5 +96,9 @@ FAULTS = (
     Fault(
         emulated("constants-of-call-before", _stale_build, _STALE), ("kernel-robustness",), _STALE,
         "issue 6: non-default streams",
+    ),
+    Fault(
+        emulated("ragged-refused", build_with(Steps(), _full_tiles), _PARTLY), ("kernel-robustness",), _PARTLY,
+        "issue 6: ragged N, K, D",
     ),
 )  # fmt: skip

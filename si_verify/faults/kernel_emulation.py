@@ -112,13 +112,14 @@ def run(law: Packed, x: Tensor, quantity: str, steps: Steps) -> Tensor:
     return sums / total[:, None]
 
 
-def _prepare(law: Packed, dtype: torch.dtype, device: torch.device) -> Packed:
+def right_law(law: Packed, dtype: torch.dtype, device: torch.device) -> Packed:
+    """The law as the kernel takes it."""
     if law.kind == "full":
         raise Unavailable("the emulated kernel takes isotropic and diagonal covariances")
     return law.as_diagonal().to(dtype, device)
 
 
-def build_with(steps: Steps, prepare: Callable[..., Packed] = _prepare) -> Build:
+def build_with(steps: Steps, prepare: Callable[..., Packed] = right_law) -> Build:
     """``build`` of the emulated kernel with these steps."""
     return fields_by(lambda law, x, quantity: run(law, x, quantity, steps), prepare)
 

@@ -6,7 +6,8 @@ With p all numbers an implementation is given (x, weights, means, covariance blo
 
 so that an answer within c·eps·K is the exact answer to inputs that differ by about c units in the last place. The
 derivative is exact (forward-mode differentiation), and the maximum over few sign patterns is an estimate from below:
-it can only make a check stricter.
+it can only make a check stricter. Over the weights of many components random signs cancel, and the terms of a sum that
+is rounded as it grows are perturbed as weights are: for them the worst pattern of every coordinate is taken.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import torch
 from torch import Tensor
 
 from analytic import Interpolant
-from si_verify.fields.formula import Inputs, fields_of, inputs_at, mixture_at, tangents
+from si_verify.fields.formula import Inputs, fields_of, inputs_at, mixture_at, tangents, weight_slopes
 
 _PATTERNS = 8
-_ELEMENTS = 4_000_000  # (N, K, D) numbers times patterns: large mixtures get fewer patterns, at least two
+_ELEMENTS = 4_000_000  # operations times patterns: large mixtures get fewer patterns, at least two
 
 
 def _signs(like: Tensor, generator: torch.Generator) -> Tensor:
@@ -29,9 +30,10 @@ def sensitivity(interpolant: Interpolant, t: float, x: Tensor, generator: torch.
     """K by quantity, (N,), for log_density, score and velocity at one time; x (N, D) is taken in float64."""
     x64 = x.detach().cpu().to(torch.float64)
     p = inputs_at(interpolant, t, torch.float64, torch.device("cpu"))
-    plain = fields_of(mixture_at(p), x64)
-    norms = {name: _norm(value) for name, value in plain.items()}
-    size = x64.shape[0] * p.mean0.numel()
+    m = mixture_at(p)
+    by_weights = weight_slopes(m, x64)
+    norms = {name: torch.maximum(_norm(value), by_weights[name]) for name, value in fields_of(m, x64).items()}
+    size = x64.shape[0] * p.mean0.numel() * (x64.shape[1] if p.cov00.ndim == 3 else 1)
     for _ in range(max(2, min(_PATTERNS, _ELEMENTS // size))):
         signs: Inputs = p.map(lambda value: _signs(value, generator))
         slope = tangents(p, signs).tensors()

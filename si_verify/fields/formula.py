@@ -136,6 +136,20 @@ def fields_of(m: Mixture, x: Tensor) -> dict[str, Tensor]:
     }
 
 
+def weight_slopes(m: Mixture, x: Tensor) -> dict[str, Tensor]:
+    """Largest change of any coordinate, (N,), when every weight changes by a relative 1 with the worst of signs.
+
+    ∂f/∂log w_k = r_k (f_k − f) for a field f = Σ r_k f_k: max over d of Σ_k r_k |f_kd − f_d|; 1 for log ρ.
+    """
+    seen = see(m, x)
+    shares = torch.softmax(log_terms(m, seen), dim=1)[..., None]
+    found = {"log_density": torch.ones_like(x[:, 0])}
+    for name, each in (("score", seen.slope), ("velocity", m.mean_dot - apply_cross(m.cross, seen.slope))):
+        mean = (shares * each).sum(1, keepdim=True)
+        found[name] = (shares * (each - mean).abs()).sum(1).amax(1)
+    return found
+
+
 def mirrored(p: Inputs) -> bool:
     """Whether x0 = x1: the endpoint arrays are then one and the same numbers."""
     return bool(torch.equal(p.cov00, p.cov01) and torch.equal(p.cov00, p.cov11) and torch.equal(p.mean0, p.mean1))

@@ -5,7 +5,8 @@
 Score (B = −C⁻¹) and velocity (B = A C⁻¹) are both of this form (MATH.md section 3), and so is b ± ε s. A block of two
 registers of points goes through three loops over a chunk of components: base-2 logits, exponentials, and the product of
 exponentials (points × K) with the components' numbers (K × columns). Between chunks the running maximum rescales what
-was summed. Columns: a of every field (F·D), then B of every field: F (isotropic), F·D (diagonal) or F·D² (full).
+was summed, and the chunk's own sums join it with their rounding kept (numba_sums.py). Columns: a of every field (F·D),
+then B of every field: F (isotropic), F·D (diagonal) or F·D² (full).
 
 Distances are formed from differences, or from W x − W m, never as |x|² − 2x·m + |m|²: rounding then amounts to a few
 units in the last place of x, m and C. Error bound: 100·eps·K(t, x) (si_verify/fields/conditioning.py), the one that
@@ -22,12 +23,14 @@ from numba import njit
 from si_verify.kernels.numba_elementary import exp2_below, log2
 from si_verify.kernels.numba_lanes import fma, load, spread, store, width_of
 from si_verify.kernels.numba_logits import diagonal, full, isotropic
-from si_verify.kernels.numba_sums import accumulate, exponentials, rescale
+from si_verify.kernels.numba_sums import accumulate, exponentials, join, settle, two_sum
 from si_verify.kernels.numba_transpose import deliver, fetch
 
 ISOTROPIC, DIAGONAL, FULL = 0, 1, 2
 LN2 = float(np.log(2.0))
-CHUNK = 128  # components between two rescalings; their logits of a block are half of a 32 KiB L1
+# Components between two joins: their logits of a block are half of a 32 KiB L1, and their sequential sums lose what 128
+# additions lose at most, a third of the 100 units allowed.
+CHUNK = 128
 
 _inline = njit(error_model="numpy", boundscheck=False, forceinline=True)
 
@@ -68,13 +71,20 @@ def evaluate(
     xs = np.empty(2 * dim * w, x.dtype)
     logits = np.empty(2 * (min(count, CHUNK) + 3) * w, x.dtype)
     sums = np.empty(2 * columns * w, x.dtype)
+    parts = 2 * columns * w if count > CHUNK else 0
+    part, carry = np.zeros(parts, x.dtype), np.empty(parts, x.dtype)
+    own = part if count > CHUNK else sums
     ys = np.empty(2 * max(1, dim) * w, x.dtype)
     for start in range(low, high, 2 * w):
         fetch(x, start, xs)
         top0 = top1 = spread(x.dtype.type(-np.inf))
-        total0 = total1 = spread(x.dtype.type(0))
+        zero = spread(x.dtype.type(0))
+        total0 = total1 = lost0 = lost1 = zero
         for c in range(2 * columns):
-            store(sums, c * w, total0)
+            store(sums, c * w, zero)
+        if count > CHUNK:
+            for c in range(2 * columns):
+                store(carry, c * w, zero)
         for chunk in range(0, count, CHUNK):
             size = min(CHUNK, count - chunk)
             if kind == ISOTROPIC:
@@ -85,12 +95,18 @@ def evaluate(
                 full(xs, chunk, size, dim, bias, scale, place, logits)
             last0, last1 = top0, top1
             top0, top1, sum0, sum1 = exponentials(logits, size, last0, last1)
-            if chunk > 0:
+            accumulate(logits, size, table, chunk, columns, own)
+            if count <= CHUNK:
+                total0, total1 = sum0, sum1
+            else:
                 f0, f1 = exp2_below(last0, top0), exp2_below(last1, top1)
-                rescale(sums, columns, f0, f1)
-                total0, total1 = total0 * f0, total1 * f1
-            total0, total1 = total0 + sum0, total1 + sum1
-            accumulate(logits, size, table, chunk, columns, sums)
+                total0, e0 = two_sum(total0 * f0, sum0)
+                total1, e1 = two_sum(total1 * f1, sum1)
+                lost0, lost1 = fma(lost0, f0, e0), fma(lost1, f1, e1)
+                join(sums, carry, part, columns, f0, f1)
+        if count > CHUNK:
+            total0, total1 = total0 + lost0, total1 + lost1
+            settle(sums, carry, columns)
         if len(logs) > 0:
             ln2 = spread(x.dtype.type(LN2))
             store(ys, 0, (log2(total0) + top0) * ln2)

@@ -1,4 +1,10 @@
-"""Exponentials of a block's logits and their product with the components' numbers, sums held in registers."""
+"""Exponentials of a block's logits and their product with the components' numbers, sums held in registers.
+
+One running sum over K components rounds at the size of its partial sums, which where components are ordered, or where
+Σ r a and Σ r B x cancel, is up to K times the answer's. Longer mixtures are therefore summed chunk by chunk from zero,
+and a chunk joins the total with what each addition rounds off kept beside it (T. Ogita, S. M. Rump, S. Oishi, Accurate
+sum and dot product, SIAM J. Sci. Comput. 26 (2005), algorithm 4.1).
+"""
 
 from __future__ import annotations
 
@@ -33,12 +39,37 @@ def exponentials(logits: Any, count: int, top0: Any, top1: Any) -> Any:
 
 
 @_inline
-def rescale(sums: Any, columns: int, f0: Any, f1: Any) -> None:
-    """sums ← f · sums, when the maximum has risen."""
+def two_sum(a: Any, b: Any) -> Any:
+    """(s, e): s = a + b rounded, s + e = a + b exactly (D. E. Knuth, TAOCP 2, 4.2.2, theorem B)."""
+    total = a + b
+    moved = total - a
+    return total, (a - (total - moved)) + (b - moved)
+
+
+@_inline
+def join(sums: Any, carry: Any, part: Any, columns: int, f0: Any, f1: Any) -> None:
+    """sums + carry ← f · (sums + carry) + part, and part ← 0; f ≠ 1 where the maximum has risen."""
     w = width_of(sums)
+    zero = spread(sums.dtype.type(0))
     for c in range(columns):
-        store(sums, 2 * c * w, f0 * load(sums, 2 * c * w))
-        store(sums, (2 * c + 1) * w, f1 * load(sums, (2 * c + 1) * w))
+        at = 2 * c * w
+        s, e = two_sum(f0 * load(sums, at), load(part, at))
+        store(sums, at, s)
+        store(carry, at, fma(f0, load(carry, at), e))
+        store(part, at, zero)
+        at += w
+        s, e = two_sum(f1 * load(sums, at), load(part, at))
+        store(sums, at, s)
+        store(carry, at, fma(f1, load(carry, at), e))
+        store(part, at, zero)
+
+
+@_inline
+def settle(sums: Any, carry: Any, columns: int) -> None:
+    """sums ← sums + carry."""
+    w = width_of(sums)
+    for c in range(2 * columns):
+        store(sums, c * w, load(sums, c * w) + load(carry, c * w))
 
 
 @_inline

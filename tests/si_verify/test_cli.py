@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from si_verify import discovery
+from si_verify.cli.session import Flags, verify
+from si_verify.config import Config
+
 HOSTILE = Path(__file__).with_name("hostile.py")
 EULER = [
     "check",
@@ -80,6 +84,29 @@ def test_json_is_all_there_is_on_stdout(tmp_path):
     assert answer["exit_code"] == done.returncode == 1
     assert answer["counts"] == {"failed": 1}
     assert answer["attention"][0]["reproduce"].startswith("si-verify check ode")
+
+
+def test_a_worker_leaves_by_itself_and_gives_back_what_it_held(tmp_path):
+    mine = ["check", "ode", f"{HOSTILE}:keeps_a_semaphore", "--order", "1", *EULER[3:]]
+    done = cli(*mine, "-o", str(tmp_path / "out"), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "leaked" not in done.stderr
+
+
+def test_a_picture_that_cannot_be_drawn_takes_no_verdict_with_it(tmp_path, monkeypatch, capsys):
+    def fails(*args):
+        raise OSError("no room for a picture")
+
+    monkeypatch.setattr("reports.still.write_overview", fails)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    select = "check=ode-order and problem=correlated-2d and dtype=float64"
+    config = Config(select=select, output=str(tmp_path / "out"), jobs=1, device="cpu")
+    euler = discovery.subjects()["torch/euler"]
+    assert verify([euler], config, Flags(github_summary=True, json=True)) == 0
+    said = capsys.readouterr()
+    assert "no picture for the summary: OSError: no room for a picture" in said.err
+    assert json.loads(said.out)["counts"] == {"passed": 1}
+    assert "PASSED: 1 passed" in (tmp_path / "summary.md").read_text()
 
 
 def test_the_github_summary_says_what_failed(tmp_path):

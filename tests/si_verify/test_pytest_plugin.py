@@ -90,7 +90,7 @@ def noted(subjects, checks, problems, settings, *rest, **named):
     return plan_(subjects, checks, problems, settings, *rest, **named)
 plan.plan = noted
 
-@pytest_plugin.parametrize_with_checks(["torch/heun"], select="check=ode-behaviour"{more})
+@pytest_plugin.parametrize_with_checks(["torch/heun"], **{{"select": "check=ode-behaviour"}} | dict({more}))
 def test_it(check):
     pass
 
@@ -107,12 +107,18 @@ def test_settings():
     [
         ("", "", (), "quick 0 check=ode-behaviour ()"),
         ("profile = 'standard'\nseed = 5", "", (), "standard 5 check=ode-behaviour ()"),
-        ("profile = 'standard'", ", profile='quick'", (), "quick 0 check=ode-behaviour ()"),
+        ("profile = 'standard'", "profile='quick'", (), "quick 0 check=ode-behaviour ()"),
         (
             "profile = 'standard'",
-            ", profile='quick', dtype='float32'",
+            "profile='quick', dtype='float32'",
             ("--si-verify-profile", "full", "--si-verify-select", "problem=1d-*"),
             "full 0 (check=ode-behaviour) and (problem=1d-*) ('float32',)",
+        ),
+        (
+            "select = 'problem=1d-*, correlated-2d'",
+            "select=None",
+            ("--si-verify-select", "check=ode-behaviour"),
+            "quick 0 (problem=1d-*, correlated-2d) and (check=ode-behaviour) ()",
         ),
     ],
 )

@@ -95,6 +95,19 @@ def test_sampled_order_covers_the_order_of_noisy_errors() -> None:
     assert not sampled_order(h, errors, 1.0, 5.0).found
 
 
+def test_rare_paths_rule_a_mean_of_errors_and_not_the_error_of_a_typical_path() -> None:
+    h = 1.0 / np.array([16, 32, 64, 128, 256])
+    rng = np.random.default_rng(0)
+    errors = h[:, None] * np.exp(rng.standard_normal((5, 1000)))
+    # Two paths of a thousand go to the other mode, on coarse rungs only: the mean's order is none of the scheme's.
+    errors[:3, :2] = 50.0
+    assert not 0.8 < sampled_order(h, errors, 0.0, 5.0).order < 1.2
+    for p in (0.5, 1.0, 1.5):
+        fit = sampled_order(h, errors * h[:, None] ** (p - 1.0), 0.0, 5.0, typical=True)
+        assert fit.low < p < fit.high < fit.low + 1.0
+        assert abs(fit.order - p) < 0.1
+
+
 def test_terms_in_half_powers_are_told_from_one_another() -> None:
     """r = c h + h^{3/2} + h² is refused for order 1½ unless c vanishes."""
     h = np.geomspace(1.0, 1.0 / 6.0, 5)
