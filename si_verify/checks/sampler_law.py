@@ -15,7 +15,7 @@ from si_verify.sampling.trial import SamplerTrial
 from si_verify.stats import split
 from si_verify.subject import Subject
 
-_ROWS = (4096, 16384, 65536)
+_ROWS = (4096, 8192, 65536)
 _STEPS = (128, 160, 320)
 # |stat(h) − stat(h/2)| times this bounds the bias left at h/2 for first order and above, with a safety of two.
 _EXCUSE = 2.0

@@ -34,10 +34,12 @@ from si_verify.stats import split
 from si_verify.subject import Subject
 
 _STRUCTURES = ("additive", "diagonal", "scalar", "general")
-_FIRST, _RUNGS = 16, 5
+_FIRST = 16
+# Rungs, and paths by effort, for means of errors and for those of typical paths, which vary more from path to path.
+_RUNGS = {False: 5, True: 4}
 # Finer than the finest rung: an order-one reference is then eight times nearer than an order-one subject.
 _FINER = 8
-_PATHS = (256, 1024, 4096)
+_PATHS = {False: (256, 1024, 4096), True: (512, 2048, 8192)}
 # Of Milstein, which the reference is where noise depends on the state.
 _REFERENCE_ORDER = 1.0
 
@@ -54,7 +56,7 @@ def measure(ctx: Context) -> Outcome:
         eq = equation(ctx.problem, "varying", "forward", structure)
         claimed = claimed_strong(claims, structure)
         z = float(sps.norm.isf(each / 2))
-        counts, states, common = _ladder(ctx, eq, structure)
+        counts, states, common = _ladder(ctx, eq, structure, typical)
         neighbours = structure != "additive" and claimed is not None and claimed > _REFERENCE_ORDER
         towards = states[1:] if neighbours else [common.answer]
         if neighbours:
@@ -117,10 +119,10 @@ class Paths:
 
 
 @lru_cache(maxsize=8)
-def _paths(problem: Any, structure: str, rows: int, device: str) -> Paths:
+def _paths(problem: Any, structure: str, rows: int, rungs: int, device: str) -> Paths:
     eq = equation(problem, "varying", "forward", structure)
     seed = zlib.crc32(f"{problem.name}|{structure}".encode())
-    fine = grid(eq.span, _FIRST * 2 ** (_RUNGS - 1) * _FINER, torch.float64, torch.device("cpu")).tolist()
+    fine = grid(eq.span, _FIRST * 2 ** (rungs - 1) * _FINER, torch.float64, torch.device("cpu")).tolist()
     path = BrownianPath.sample(fine, rows, eq.channels, seed, torch.float64, device)
     law = eq.law(eq.span[0])
     start = torch.tensor(np.asarray(law.sample(rows, np.random.default_rng(seed))), device=device)
@@ -130,11 +132,12 @@ def _paths(problem: Any, structure: str, rows: int, device: str) -> Paths:
     return Paths(start, path, answer, _distances([answer], [coarser], size), size)
 
 
-def _ladder(ctx: Context, eq: Equation, structure: str) -> tuple[list[int], list[torch.Tensor], Paths]:
+def _ladder(ctx: Context, eq: Equation, structure: str, typical: bool) -> tuple[list[int], list[torch.Tensor], Paths]:
     """Counts, the subject's states at the last time by rung, and what they are held to."""
-    common = _paths(ctx.problem, structure, _PATHS[ctx.effort], str(ctx.device))
+    rungs = _RUNGS[typical]
+    common = _paths(ctx.problem, structure, _PATHS[typical][ctx.effort], rungs, str(ctx.device))
     theirs = eq.read_as(ctx.subject.claims)
-    counts = [_FIRST * 2**k for k in range(_RUNGS)]
+    counts = [_FIRST * 2**k for k in range(rungs)]
     states = []
     for n in counts:
         times = grid(eq.span, n, torch.float64, ctx.device)

@@ -129,7 +129,7 @@ CHECK = Check(
     claim="In one dimension, with nonlinear drift and with additive or state-dependent noise of the same law, "
     "expectations converge to those of ρ(t) with the claimed weak order (MATH.md section 4)",
     quick_dtypes=("float64",),
-    scope={"quick": "tag=user", "standard": "not variant and dtype=float64 and (1d-bimodal, one-sided-vp-1d)"},
+    scope={"quick": "tag=user", "standard": "not variant and dtype=float64 and 1d-bimodal"},
     kinds=frozenset({"sde"}),
     measure=measure,
     problems={

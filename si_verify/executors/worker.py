@@ -30,6 +30,9 @@ def _limit_memory(gib: float) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
+_POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
 def serve(pipe: Connection, threads: int, memory_gib: float, parent: int) -> None:
     """Run cases in a session of its own, so that the parent can end it with everything it started.
 
@@ -43,6 +46,8 @@ def serve(pipe: Connection, threads: int, memory_gib: float, parent: int) -> Non
         os.dup2(sink, fd)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 
+    # Before the libraries read them: an idle thread of a larger pool spins, and takes half of the worker's own core.
+    os.environ.update(dict.fromkeys(_POOLS, str(threads)), OMP_WAIT_POLICY="passive")
     import torch
 
     torch.set_num_threads(threads)

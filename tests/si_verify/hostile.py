@@ -28,6 +28,14 @@ def keeps_a_semaphore(velocity, x0, times):
     return euler(velocity, x0, times)
 
 
+def minds_its_threads(velocity, x0, times):
+    """Right, and refuses a worker whose libraries would start more threads than it has cores."""
+    pools = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_WAIT_POLICY")}
+    if pools != {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive"}:
+        raise RuntimeError(f"threads: {pools}")
+    return euler(velocity, x0, times)
+
+
 def hangs(velocity, x0, times):
     time.sleep(3600)
 

@@ -55,6 +55,13 @@ def test_every_hostile_subject_gets_its_own_verdict_and_the_right_one_still_pass
     assert {r.id for r in read_record(tmp_path / "record.jsonl").results} == {c.id for c in cases}
 
 
+def test_the_libraries_of_a_worker_start_no_more_threads_than_it_is_given(monkeypatch):
+    """Seen: numba's pool of two in a worker of one thread; the second spun, and a run took twice its time."""
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "7")
+    (result,) = LocalExecutor(jobs=1, threads=1).execute([case("minds_its_threads")], lambda c: None)
+    assert result.verdict is Verdict.PASSED, result.reason
+
+
 def test_a_subject_that_hangs_is_ended_with_all_its_children(monkeypatch):
     mark = uuid.uuid4().hex
     monkeypatch.setenv("SI_VERIFY_TEST_RUN", mark)  # inherited by every process of this test and by no other

@@ -14,6 +14,7 @@ numba = pytest.importorskip("numba")
 
 from si_verify.kernels import numba_elementary as elementary  # noqa: E402
 from si_verify.kernels import numba_law  # noqa: E402
+from si_verify.kernels.numba_fields import CHUNK  # noqa: E402
 from si_verify.kernels.numba_lanes import load, store, width_of  # noqa: E402
 from si_verify.kernels.pack import pack  # noqa: E402
 from si_verify.subjects.fields import numba_fields  # noqa: E402
@@ -101,6 +102,20 @@ def test_ragged_shapes_and_tails_within_a_hundred_units(kind, k, dim, n, dtype):
     fields = numba_fields.build(interpolant, dtype, torch.device("cpu"))
     for quantity, f in fields.items():
         assert _worst(interpolant, x, quantity, f(T, x)) <= 100.0, quantity
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_many_components_in_any_order_lose_no_more_than_a_chunk_does(dtype):
+    """Half of the means on either side of the point, in order: running sums reach far past what is left of them."""
+    k, rng = 20_000, np.random.default_rng(3)
+    means = np.sort(8.0 * rng.standard_normal(k))[:, None] + np.zeros((1, 2))
+    base = GaussianMixture(np.ones(1), np.zeros((1, 2)), np.ones(1))
+    target = GaussianMixture(np.full(k, 1 / k), means, np.full(k, 60.0))
+    interpolant = Interpolant(Coupling.independent(base, target), Schedule.one_sided_linear())
+    x = torch.as_tensor(rng.normal(scale=2.0, size=(5, 2))).to(dtype)
+    fields = numba_fields.build(interpolant, dtype, torch.device("cpu"))
+    for quantity, f in fields.items():
+        assert _worst(interpolant, x, quantity, f(T, x)) <= CHUNK**0.5, quantity  # 128 roundings, of either sign
 
 
 def test_two_fields_and_the_density_in_one_pass_are_those_of_three():
