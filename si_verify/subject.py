@@ -55,7 +55,8 @@ class Claims:
     noise                    noise structures it accepts: "additive", "scalar", "diagonal", "general"
     quantities               fields a field subject gives: "log_density", "score", "velocity"
     extra                    anything a family of checks agrees on with its subjects; SDE: "interface" (above), and
-                             "strong_order", "weak_order": {noise structure: order} where it differs
+                             "strong_order", "weak_order": {noise structure: order} where it differs; ODE:
+                             "rows_at_once": no more rows in one call, where work grows with their square
     """
 
     order: float | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -28,6 +29,12 @@ def _limit_memory(gib: float) -> None:
         used = next(int(line.split()[1]) * 1024 for line in f if line.startswith("VmData:"))
     limit = used + int(gib * 2**30)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def _give_back() -> None:
+    """Return what is free to the system: arrays come and go below ever more small objects that stay (glibc)."""
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 _POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -66,3 +73,4 @@ def serve(pipe: Connection, threads: int, memory_gib: float, parent: int) -> Non
         if os.getpid() != own:
             os._exit(0)  # a child that the subject forked and let return: the answer is the parent's to give
         pipe.send(answer)
+        _give_back()

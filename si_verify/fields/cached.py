@@ -18,6 +18,8 @@ import torch
 # Beyond these the cached inverse would cost digits, or (K, N, D) memory: the interpolant's own fields are used.
 _LARGEST_CONDITION = 1e5
 _LARGEST_SIZE = 64
+# Adaptive solvers ask for every time once.
+_MOST_TIMES = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +65,8 @@ class CachedFields:
     def _moment(self, t: float, device: torch.device) -> _Moment | None:
         key = (t, str(device))
         if key not in self._moments:
+            if len(self._moments) >= _MOST_TIMES:
+                self._moments.clear()
             self._moments[key] = self._make(t, device)
         return self._moments[key]
 

@@ -62,7 +62,8 @@ def stepper(ctx: Context, eq: Equation) -> Callable[..., torch.Tensor]:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed((ctx.seed + level) & 0x7FFFFFFF)
             if ctx.subject.kind == "ode":
-                return ctx.implementation(_within(eq), x0, times, **options)
+                parts = x0.split(claims.extra.get("rows_at_once", len(x0)))
+                return torch.cat([ctx.implementation(_within(eq), part, times, **options) for part in parts])
             return eq.solve(ctx.implementation, claims, x0, times, brownian, **options)
 
     return run

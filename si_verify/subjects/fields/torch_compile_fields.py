@@ -16,11 +16,19 @@ from si_verify.subject import VARIANT, Claims, Subject, Unavailable
 
 _ELEMENTS = 4_000_000  # of the (N, K, D) temporary, where the compiler leaves one
 _GRAPHS = 64  # quantities times kinds times dtypes, D = 1 apart: past torch's own limit
+_BLOCK = 32
 _LEAST = 2  # sizes of one would be compiled apart: rows and components are padded to two
 
 
 def _dense(
-    x: Tensor, log_weight: Tensor, mean: Tensor, metric: Tensor, slope: Tensor, offset: Tensor, quantity: str
+    x: Tensor,
+    log_weight: Tensor,
+    mean: Tensor,
+    metric: Tensor,
+    slope: Tensor,
+    offset: Tensor,
+    quantity: str,
+    block: int,
 ) -> Tensor:
     delta = x[:, None, :] - mean
     full = metric.ndim == 3
@@ -37,7 +45,8 @@ def _dense(
         own = -(metric * white[..., None]).sum(-2) if full else -metric * delta
     else:
         own = offset + ((slope * white[:, :, None, :]).sum(-1) if full else slope * delta)
-    return (shares * own).sum(1)
+    # In blocks: the compiler's loop adds one component after another, and 1,797 equal shares round the same way.
+    return (shares * own).unflatten(1, (-1, block)).sum(2).sum(1)
 
 
 @cache
@@ -47,21 +56,31 @@ def _compiled() -> Callable[..., Tensor]:
 
 def _prepare(law: Packed, dtype: torch.dtype, device: torch.device) -> Packed:
     p = (law if law.kind == "full" else law.as_diagonal()).to(dtype, device)
-    if p.n_components >= _LEAST:
+    count = p.n_components
+    more = max(_LEAST, -(-count // _block(count)) * _block(count)) - count
+    if not more:
         return p
-    twice = p.map(lambda a: torch.cat([a, a]))
-    twice.log_weight[1:] = -torch.inf
-    return twice
+    padded = p.map(lambda a: torch.cat([a, a[:1].expand(more, *a.shape[1:])]))
+    padded.log_weight[count:] = -torch.inf
+    return padded
+
+
+def _block(count: int) -> int:
+    """Components that are summed by themselves."""
+    return 1 if count < 2 * _BLOCK else _BLOCK
 
 
 def _evaluate(law: Packed, x: Tensor, quantity: str) -> Tensor:
     run, metric = _compiled(), law.whiten if law.kind == "full" else law.precision
     arrays = (law.log_weight, law.mean, metric, law.slope, law.offset)
     chunk = max(_LEAST, _ELEMENTS // max(law.mean.numel(), metric.numel()))
+    block = _block(law.n_components)
     padded = torch.cat([x, x[-1:]])  # contiguous, and never one row; nor is a last chunk
     parts = [padded[i : i + chunk + 1] for i in range(0, len(x), chunk)]
     with import_module("torch._dynamo.config").patch(recompile_limit=_GRAPHS):
-        return torch.cat([run(part.contiguous(), *arrays, quantity)[: min(chunk, len(part) - 1)] for part in parts])
+        return torch.cat(
+            [run(part.contiguous(), *arrays, quantity, block)[: min(chunk, len(part) - 1)] for part in parts]
+        )
 
 
 def _load() -> Build:

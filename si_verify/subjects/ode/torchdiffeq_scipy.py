@@ -9,7 +9,8 @@ SUBJECT = Subject(
     name="torchdiffeq/scipy_solver",
     kind="ode",
     load=load_adaptive("scipy_solver"),
-    claims=Claims(adaptive=True),
+    # Its Jacobian and its work space hold (N D)² numbers.
+    claims=Claims(adaptive=True, extra={"rows_at_once": 256}),
     tags=frozenset({"torchdiffeq", "adaptive", "scipy"}),
     modules=(*MODULES, "scipy.integrate"),
     dtypes=("float64", "float32"),

@@ -11,7 +11,9 @@ _NOISE = ("additive", "diagonal", "scalar")
 
 _PAGE = "docs/findings.md#torchsde-milstein-transposes-the-jacobian-of-scalar-noise"
 _TRANSPOSED = "scalar noise in more than one dimension: the Milstein term is (∇g)ᵀ g ΔW²/2 for (∇g) g ΔW²/2"
-_ORDER = ExpectedFailure("sde-strong-paths", _TRANSPOSED, _PAGE, problem="*2d*")
+_ORDER = ExpectedFailure("sde-strong-paths", _TRANSPOSED, _PAGE, problem="gaussian-2d*")
+# On a mixture its term of order one is small at all steps of a ladder, and the order's interval reaches one.
+_MIXTURE = ExpectedFailure("sde-strong-paths", _TRANSPOSED, _PAGE, problem="correlated-mixture-2d", strict=False)
 _LAW = ExpectedFailure("law-state-noise", _TRANSPOSED, _PAGE)
 _HALF = "a one-sided difference of g times ΔW², whose mean is h: a bias of order √h where the class states order one"
 _HALF_PAGE = "docs/findings.md#torchsde-derivative-free-milstein-stratonovich-is-of-order-one-half"
@@ -24,13 +26,13 @@ _ONE_SIDED = (
 )
 
 SUBJECTS = (
-    subject("torchsde/milstein-ito", "milstein", "ito", 1.0, 1.0, _NOISE, expected_failures=(_ORDER,)),
+    subject("torchsde/milstein-ito", "milstein", "ito", 1.0, 1.0, _NOISE, expected_failures=(_ORDER, _MIXTURE)),
     subject(
         "torchsde/milstein-ito-grad-free", "milstein", "ito", 1.0, 1.0, _NOISE, tags=(VARIANT,), grad_free=True
     ),
     subject(
         "torchsde/milstein-stratonovich", "milstein", "stratonovich", 1.0, 1.0, _NOISE,
-        expected_failures=(_ORDER, _LAW),
+        expected_failures=(_ORDER, _MIXTURE, _LAW),
     ),
     subject(
         "torchsde/milstein-stratonovich-grad-free", "milstein", "stratonovich", 1.0, 1.0, _NOISE,
