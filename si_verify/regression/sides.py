@@ -40,7 +40,7 @@ class Tree:
         first = [] if self.path is None else [str(self.path)]
         # One thread unless told otherwise: where a core is shared, a barrier between threads times the neighbours.
         return (
-            {"OMP_NUM_THREADS": "1"}
+            {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
             | dict(os.environ)
             | {"PYTHONPATH": os.pathsep.join([*first, *(p for p in sys.path if p)])}
         )
