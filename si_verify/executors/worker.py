@@ -27,8 +27,9 @@ def _limit_memory(gib: float) -> None:
     """
     with open("/proc/self/status", encoding="ascii") as f:
         used = next(int(line.split()[1]) * 1024 for line in f if line.startswith("VmData:"))
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
     limit = used + int(gib * 2**30)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_DATA, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
 
 
 def _give_back() -> None:
@@ -60,8 +61,6 @@ def serve(pipe: Connection, threads: int, memory_gib: float, parent: int) -> Non
     torch.set_num_threads(threads)
     from si_verify.execute import run_case
 
-    if memory_gib and os.path.exists("/proc/self/status"):
-        _limit_memory(memory_gib)
     own = os.getpid()
     pipe.send(None)  # imports are done: the clock of the first case may start
     while True:
@@ -69,6 +68,9 @@ def serve(pipe: Connection, threads: int, memory_gib: float, parent: int) -> Non
             case = pipe.recv()
         except EOFError:
             return
+        # Anew for every case: the heap's address space stays when its memory has been given back.
+        if memory_gib and os.path.exists("/proc/self/status"):
+            _limit_memory(memory_gib)
         answer = run_case(case).model_dump_json()
         if os.getpid() != own:
             os._exit(0)  # a child that the subject forked and let return: the answer is the parent's to give
