@@ -16,6 +16,8 @@ from si_verify.stats import OrderFit, fit_order, geometric_steps
 Grid = Callable[[int], np.ndarray]
 # Orders come in halves: an interval wider than that says nothing between two neighbours.
 RESOLUTION = 0.5
+# What is left of the distance to a claimed order on steps half as large, if it is one half, give or take.
+_NEARER = 0.75
 
 
 def uniform(n: int) -> np.ndarray:
@@ -74,10 +76,16 @@ class Ladder:
         exact = trial.exact
         ladder = cls(trial, implementation, grid, claimed, [], [], OrderFit(math.nan, -math.inf, math.inf, ()))
         ladder._run(first_ladder(trial, claimed, even), exact)
-        for extension in range(extensions):
-            # A verdict against the claim is looked at once more on finer steps, then believed.
-            if ladder.decided or ladder.diverges or (extension and ladder.narrow):
+        missing = math.inf
+        for _ in range(extensions):
+            if ladder.decided or ladder.diverges:
                 break
+            if ladder.narrow:
+                # Against the claim: believed once finer steps no longer bring the order nearer to it. Where terms of
+                # opposite sign meet, a right scheme's order falls below its own and rises again, by half a doubling.
+                if ladder.claimed - ladder.fit.order > _NEARER * missing:
+                    break
+                missing = ladder.claimed - ladder.fit.order
             ladder._run(ladder._more(even), exact)
         return ladder
 

@@ -84,8 +84,7 @@ CHECKS = (
         scope={
             "standard": "not variant and (correlated-2d, product-2d, "
             "dtype=float64 and (1d-bimodal, one-sided-vp-1d, product-3d, entropic-bridge-2d, "
-            "1d-bimodal-to-trimodal-trigonometric, 1d-bimodal-to-trimodal-sine-squared, "
-            "gaussian-2d-crossed-quadratic, gaussian-8d))"
+            "1d-bimodal-to-trimodal-trigonometric))"
         },
         kinds=frozenset({"ode"}),
         measure=_uniform,

@@ -205,8 +205,8 @@ CHECK = Check(
     claim="At the requested time the error of an adaptive solver is what its tolerance promises: at most the local "
     "error it accepts, once a step, grown by the exact flow, wherever between two steps the time falls",
     scope={
-        "standard": "not variant and (correlated-2d, dtype=float64 and (1d-bimodal, one-sided-vp-1d, product-3d, "
-        "entropic-bridge-2d, 1d-bimodal-to-trimodal-trigonometric, 1d-bimodal-to-trimodal-sine-squared))"
+        "standard": "not variant and (correlated-2d, dtype=float64 and (1d-bimodal, one-sided-vp-1d, "
+        "1d-bimodal-to-trimodal-trigonometric))"
     },
     kinds=frozenset({"ode"}),
     measure=_measure,

@@ -21,7 +21,7 @@ _SHOWN = 40
 _SAMPLES = 1500
 _JUDGED = 64
 _MARGINALS = (0, 6, 12, 18, 24)
-_TOLERANCE, _TIGHTER = 1e-5, 32.0
+_TOLERANCE, _TIGHTER = 1e-5, 1024.0
 
 
 def _applies(subject: Subject, problem: Problem) -> bool:
@@ -49,14 +49,17 @@ def _judged(context: Context) -> Measurement:
     """Error of the plain run, held to what refining it says of its own truncation error."""
     task = trial(context, _JUDGED, stream=1)
     plain, refined, exact = _path(context, task, False)[-1], _path(context, task, True)[-1], task.exact
+    floor = task.floor(_STATIONS * 64)
     if context.subject.claims.adaptive:
-        factor, why = 2.0, "2·|x(tol) − x(tol/32)|: the error falls at least as the square root of the tolerance"
+        factor = 1 / (1 - _TIGHTER**-0.5)
+        # Stations so near that one step is accepted at both tolerances leave what the tighter one allows a step.
+        floor += task.floor(_STATIONS) * _TOLERANCE / _TIGHTER / float(torch.finfo(task.dtype).eps)
+        why = "|x(tol) − x(tol/1024)| / (1 − 1/32), the error falling as √tol at least; tol/1024 a step"
     else:
         # Half an order is left for a step that is not yet small.
         order = max((context.subject.claims.order or 1.0) - 0.5, 0.5)
         factor = 1 / (1 - 2.0**-order)
         why = f"|x(h) − x(h/2)| / (1 − 2^−{order:g}): what halving the steps says of the error, half an order spared"
-    floor = task.floor(_STATIONS * 64)
     return Measurement(
         name="error at the end of the paths",
         value=rms(plain - exact),

@@ -181,6 +181,7 @@ CHECKS = (
     Check(
         name="pde-undiffused-drift",
         claim="With b replaced by b_F and ε = 0 the density differs from ρ(t) by the known amount (MATH.md section 4)",
+        scope={"standard": "1d or not (pde/weno5, pde/fourier)"},
         kinds=frozenset({"pde"}),
         measure=undiffused,
         problems=_PROBLEMS | {"quick": ""},

@@ -116,7 +116,7 @@ CHECK = Check(
     quick_dtypes=("float64",),
     scope={
         "standard": "not variant and dtype=float64 and (correlated-2d, entropic-bridge-2d, gaussian-1d, "
-        "gaussian-2d-crossed-trigonometric, gaussian-2d-crossed-sine-squared, gaussian-8d)"
+        "gaussian-2d-crossed-trigonometric)",
     },
     kinds=frozenset({"sde"}),
     measure=measure,

@@ -16,6 +16,9 @@ from si_verify.measurement import Measurement
 
 # The estimate is the change made by a rung; what is left after all rungs is smaller by a power of the step ratio.
 _SAFETY = 2.0
+# Nothing is claimed of a limit beyond this share of the finest rung's own error: corrections that happen to agree to
+# more digits say little about the next one.
+_DIGITS = 1e-3
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ def limit(step: np.ndarray, values: np.ndarray, exact: np.ndarray, scale: float,
     )
     change = max(float(np.max(np.abs(whole - other))) for other in (without_finest, without_coarsest))
     amplification = float((np.abs(_weights(h)) / h**power).sum())
-    return Limit(float(np.max(np.abs(whole))), _SAFETY * change, amplification, float(np.max(np.abs(r))))
+    error = _SAFETY * change + _DIGITS * float(np.max(np.abs(r[-1])))
+    return Limit(float(np.max(np.abs(whole))), error, amplification, float(np.max(np.abs(r))))
 
 
 def judge_expansion(
@@ -85,7 +89,7 @@ def _judged(label: str, found: Limit, floor: float, power: float) -> Measurement
     return Measurement(
         f"{name} of {label}", found.value, bound, "at_most", "truncation",
         "(q(h) − exact)/h^k extrapolated to step zero is zero below the claimed order; "
-        "bound: twice the last correction, and rounding",
+        "bound: twice the last correction, a thousandth of the finest rung's error, and rounding",
         detectable=bound, resolution=0.5 * found.largest if found.largest > 2 * rounding else None,
     )  # fmt: skip
 

@@ -35,6 +35,12 @@ _UNEQUAL = ExpectedFailure(
     "docs/findings.md#torchdiffeq-adams-weights-of-equal-steps-on-unequal-ones",
     dtype="float64",
 )
+_UNSTABLE_TOO = ExpectedFailure(
+    "ode-order*",
+    "the default max_order = 12 climbs to an Adams–Moulton formula of order 12: unstable until h·|∇b| is below 1/10",
+    "docs/findings.md#torchdiffeq-explicit_adams-unstable-by-default",
+    strict=False,
+)
 _UNSTABLE = tuple(
     ExpectedFailure(
         check,
@@ -56,7 +62,7 @@ def _subject(method: str, load: Callable[[], Callable[..., Tensor]]) -> Subject:
         tags=frozenset({"torchdiffeq", "fixed-step", "multistep", *((VARIANT,) if method == "fixed_adams" else ())}),
         modules=MODULES,
         dtypes=("float64",) if method == "fixed_adams" else ("float64", "float32"),  # the same class by an older name
-        expected_failures=_UNSTABLE if method == "explicit_adams" else (_UNEQUAL,),
+        expected_failures=_UNSTABLE if method == "explicit_adams" else (_UNEQUAL, _UNSTABLE_TOO),
         summary=f"torchdiffeq {method}, order 4 claimed",
     )
 
