@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -133,3 +134,18 @@ def test_the_bounds_of_the_distances_are_kept_at_their_error_rate() -> None:
 def test_the_sub_gaussian_constant_covers_the_variance_along_every_line() -> None:
     law = equation(problems.get("correlated-mixture-2d"), "constant", "forward").law(1.0)
     assert sub_gaussian(law) >= float(np.linalg.eigvalsh(np.asarray(law.covariance())).max())
+
+
+def test_a_solver_gets_no_more_rows_at_once_than_it_asks_for() -> None:
+    """Seen: LSODA's work space of (N D)² numbers, 8 GiB for the rows of a law."""
+    heun, most = discovery.subjects()["torch/heun"], []
+
+    def watched(velocity, x0, times):
+        most.append(len(x0))
+        return heun.load()(velocity, x0, times)
+
+    claims = dataclasses.replace(heun.claims, extra={"rows_at_once": 300})
+    outcome = measured("law-moments", Subject("test/heun", "ode", lambda: watched, claims), "1d-bimodal")
+    assert max(most) == 300
+    assert judge_all(outcome.measurements) is Verdict.PASSED
+    assert judge_all(measured("law-moments", heun, "1d-bimodal").measurements) is Verdict.PASSED
