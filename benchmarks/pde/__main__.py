@@ -17,7 +17,7 @@ from benchmarks.pde.packages import packages
 from benchmarks.pde.page import page
 from benchmarks.pde.precision import advantage, race
 from benchmarks.pde.relaxation import ours
-from si_verify.bench.clock import Patience, median
+from si_verify.bench.clock import Patience, clock_of, median
 from si_verify.bench.measure import Bench, measure_task
 from si_verify.device import commit, cores, machine_facts
 from si_verify.gate import Verdict
@@ -61,7 +61,7 @@ def races(seconds: float) -> Iterator[dict[str, Any]]:
         yield {
             "type": "run", "package": run.package, "setting": run.setting, "own": run.own, "error": run.error,
             "error_after": run.error_after, "seconds": run.seconds.value, "low": run.seconds.low,
-            "high": run.seconds.high, "advantage": better[1] if better else None,
+            "high": run.seconds.high, "prepared": run.prepared, "advantage": better[1] if better else None,
             "against": f"{better[0].package}, {better[0].setting}" if better else "",
         }  # fmt: skip
     for reason in missing:
@@ -81,7 +81,7 @@ def main() -> None:
     machine = {
         "type": "machine", "cpu": facts.get("cpu", "unknown CPU"), "cores": cores(), "threads": torch.get_num_threads(),
         "commit": commit(), "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "load_before": os.getloadavg()[0],
+        "load_before": os.getloadavg()[0], "clock": clock_of("cpu")[0],
     }  # fmt: skip
     rows: list[dict[str, Any]] = [machine]
     rows += steps(share * _TASKS_SECONDS) if given.only != "races" else ()

@@ -9,13 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.pde.relaxation import Attempt, error
-from si_verify.bench.clock import Estimate, Patience, interleave, median, timed
+from si_verify.bench.clock import Estimate, Patience, clock_of, interleave, median, timed
 from si_verify.subject import Unavailable
 
 
 @dataclass(frozen=True)
 class Run:
-    """One attempt, timed: seconds a solve with its interval, L1 error before and after timing."""
+    """One attempt, timed: seconds a solve with its interval, L1 error before and after timing.
+
+    ``prepared``: seconds to its first answer, with the imports and compilation that nothing before it had done.
+    """
 
     package: str
     setting: str
@@ -23,6 +26,7 @@ class Run:
     error: float
     error_after: float
     seconds: Estimate
+    prepared: float
 
 
 def race(attempts: Sequence[Attempt], patience: Patience, say: Callable[[str], None]) -> tuple[list[Run], list[str]]:
@@ -30,25 +34,31 @@ def race(attempts: Sequence[Attempt], patience: Patience, say: Callable[[str], N
     ready: list[Attempt] = []
     before: dict[str, float] = {}
     missing: list[str] = []
+    prepared: dict[str, float] = {}
+    clock = clock_of("cpu")[1]
     for attempt in attempts:
         name = f"{attempt.package}, {attempt.setting}"
+        begin = clock()
         try:
-            before[name] = error(attempt.run(), attempt.form)
+            answer = attempt.run()
+            prepared[name] = clock() - begin
+            before[name] = error(answer, attempt.form)
         except Unavailable as reason:
             missing.append(f"{name}: {reason}")
             continue
         except Exception as reason:
             missing.append(f"{name}: {type(reason).__name__}: {reason}")
             continue
-        say(f"{name}: L1 error {before[name]:.3g}")
+        say(f"{name}: L1 error {before[name]:.3g}, {prepared[name]:.3g} s to the first answer")
         if math.isfinite(before[name]):
             ready.append(attempt)
     names = [f"{a.package}, {a.setting}" for a in ready]
-    work = {n: timed(a.run, lambda: None) for n, a in zip(names, ready, strict=True)}
+    work = {n: timed(a.run, lambda: None, clock=clock) for n, a in zip(names, ready, strict=True)}
     samples = interleave(work, patience, np.random.default_rng(0))
     return [
         Run(
-            a.package, a.setting, a.own, before[n], error(a.run(), a.form), median(samples[n], patience.confidence)
+            a.package, a.setting, a.own, before[n], error(a.run(), a.form), median(samples[n], patience.confidence),
+            prepared[n],
         )
         for n, a in zip(names, ready, strict=True)
     ], missing  # fmt: skip

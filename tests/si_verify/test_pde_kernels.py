@@ -29,7 +29,7 @@ def test_a_fused_step_is_the_step(n: int, dtype: str) -> None:
     assert square.error(out) > 1.0
 
 
-@pytest.mark.parametrize("tile", [(16, 20), (64, 512), (7, 9)])
+@pytest.mark.parametrize("tile", [(16, 20), (64, 512), (7, 9), (53, 20)])
 def test_several_steps_in_tiles_are_the_steps_one_by_one(tile: tuple[int, int]) -> None:
     square = Square(53, "float64", steps=5)
     out = np.empty_like(square.rho)
@@ -47,6 +47,65 @@ def test_pairs_of_stages_in_tiles_are_two_passes() -> None:
     assert np.abs(second - tiled).max() <= 8 * np.finfo(float).eps
 
 
+@pytest.mark.parametrize("m", [1, 5, 15, 16, 17, 31, 32, 33, 40, 48])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_rows_of_every_length_keep_mass_and_do_not_use_walls(m: int, dtype: str) -> None:
+    rng = np.random.default_rng(m)
+    n, kind = 11, np.dtype(dtype).type
+    rho = rng.random((n, m)).astype(dtype)
+    wx, wy = (rng.uniform(-0.05, 0.05, shape).astype(dtype) for shape in ((n + 1, m), (n, m + 1)))
+    wx[[0, -1]] = wy[:, [0, -1]] = np.nan
+    kernel, one, c = fused_kernels.compiled(), kind(1.0), kind(0.03)
+    out, base, mixed = np.full_like(rho, np.nan), rng.random((n, m)).astype(dtype), np.full_like(rho, np.nan)
+    kernel.euler(rho, wx, wy, out, one, c, one, c, 4)
+    kernel.stage(base, rho, wx, wy, mixed, kind(0.25), one, c, one, c, 4)
+    state, after = rho.astype(float), rho.astype(float)
+    for axis, w in ((0, wx[1:-1]), (1, wy[:, 1:-1])):
+        low, high = (slice(None, -1), slice(1, None))
+        low, high = (
+            ((low, slice(None)), (high, slice(None))) if axis == 0 else ((slice(None), low), (slice(None), high))
+        )
+        w = w.astype(float)
+        flux = w * (state[low] + state[high]) - np.maximum(0.03, np.abs(w)) * (state[high] - state[low])
+        after[low] -= flux
+        after[high] += flux
+    eps = float(np.finfo(dtype).eps)
+    assert np.abs(out - after).max() <= 16 * eps
+    assert np.abs(mixed - (0.25 * base + 0.75 * after)).max() <= 16 * eps
+    assert abs(out.sum(dtype=float) - rho.sum(dtype=float)) <= 8 * eps * rho.size**0.5
+
+
+def test_the_longest_positive_step_is_one() -> None:
+    """A heap in one cell stays above zero wherever it is, and with steps twice as long it does not."""
+    from si_verify.density.cases import box, density_case
+
+    case = density_case(problems.get("correlated-mixture-2d"), "varying", span=(0.3, 0.4))
+    problem = case.on(box(case.problem, 24), "averages", torch.float64)
+    rate = fused.positive_rate(problem, 0.3)
+    given, kernel = fused.faces(problem, 0.3), fused_kernels.compiled()
+    least = []
+    for stretch in (1.0, 2.0):
+        scale, found = fused.factors(problem, 0.3, stretch / rate), np.inf
+        for i in range(24):
+            for j in range(24):
+                rho = np.zeros((24, 24))
+                rho[i, j] = 1.0
+                out = np.empty_like(rho)
+                kernel.euler(rho, *given, out, *scale, 64)
+                found = min(found, float(out.min()))
+        least.append(found)
+    assert least[0] >= -4 * np.finfo(float).eps
+    assert least[1] < 0
+
+
+def test_numba_leaves_the_threads_of_torch_alone() -> None:
+    threads = torch.get_num_threads()
+    assert numba_compiler.take_threads() <= threads
+    square = Square(40, "float64")
+    fused_kernels.compiled().euler(square.rho, square.wx, square.wy, np.empty_like(square.rho), 1.0, 0.05, 1.0, 0.05, 8)
+    assert torch.get_num_threads() == threads
+
+
 def test_a_nan_comes_out_as_one() -> None:
     square = Square(20, "float64")
     square.rho[7, 8] = np.nan
@@ -54,6 +113,10 @@ def test_a_nan_comes_out_as_one() -> None:
     fused_kernels.compiled().euler(square.rho, square.wx, square.wy, out, 1.0, 0.05, 1.0, 0.05, 8)
     assert np.isnan(out[7, 8])
     assert np.isnan(out).sum() == 5
+    square.rho[7, 8] = np.inf
+    fused_kernels.compiled().several(square.rho, square.wx, square.wy, out, 2, 0.0, 1.0, 0.05, 1.0, 0.05, 20, 20)
+    assert not np.isfinite(out[7, 8])
+    assert (~np.isfinite(out)).sum() == 13
 
 
 @pytest.mark.parametrize(("shape", "tau"), [((3, 17, 5), 1.0), ((1, 40, 70), 1e6), ((2, 9, 1), 1e-3)])

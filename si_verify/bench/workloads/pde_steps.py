@@ -21,12 +21,12 @@ def _kernels() -> Any:
     from si_verify.subjects.pde import fused_kernels
     from si_verify.subjects.pde.numba_compiler import take_threads
 
-    take_threads()
-    return fused_kernels, fused_kernels.compiled()
+    threads = take_threads()
+    return fused_kernels, fused_kernels.compiled(), threads
 
 
 def _fused(square: Square) -> Run:
-    module, kernel = _kernels()
+    module, kernel, _ = _kernels()
     ends = [np.empty_like(square.rho), np.empty_like(square.rho)]
     one, c = square.scalar(1.0), square.scalar(square.diffusion)
 
@@ -41,12 +41,13 @@ def _fused(square: Square) -> Run:
 
 
 def _blocked(square: Square) -> Run:
-    module, kernel = _kernels()
+    module, kernel, threads = _kernels()
     out = np.empty_like(square.rho)
+    tile = module.tile(square.rho.shape, square.rho.itemsize, threads)
     zero, one, c = (square.scalar(v) for v in (0.0, 1.0, square.diffusion))
 
     def run() -> np.ndarray:
-        kernel.several(square.rho, square.wx, square.wy, out, square.steps, zero, one, c, one, c, *module.TILE)
+        kernel.several(square.rho, square.wx, square.wy, out, square.steps, zero, one, c, one, c, *tile)
         return out
 
     return run

@@ -1,10 +1,10 @@
-"""The kernels of fused_kernels.py in explicit vector lanes (kernels/numba_lanes.py): a row at a time, fluxes in registers.
+"""The loops of fused_kernels.py in explicit vector lanes (kernels/numba_lanes.py): row by row, fluxes in registers.
 
-A register holds as many cells of a row as fit 64 bytes. The flux along the row is made once a face: a register holds it
-at the left faces of its cells, and at their right faces it is that register without its first lane, joined by the first
-of the next. The flux across is made once a face too and handed from row to row in ``below``. Both are the same number for
-the two cells at a face, so what leaves one enters the other. Left to LLVM, the loops store the flux along to memory
-and read it back twice, which bound a step by instructions.
+A register holds as many cells of a row as fit 64 bytes. The flux along the row is made once a face: a register holds
+it at the left faces of its cells, and at their right faces it is that register without its first lane, joined by the
+first of the next. The flux across is made once a face too and handed from row to row in ``below``. Both are the same
+number for the two cells at a face, so what leaves one enters the other. Loops that LLVM turns into vectors by itself
+have to store the flux along to memory and read it back twice.
 
 Arrays are flat views of C-contiguous memory with offsets into it. Needs numba at import.
 """
@@ -41,7 +41,7 @@ def size(typing: Any, a: Any) -> Any:
 
 
 def _shift(first: Any) -> Any:
-    """Intrinsic (a, b): as many lanes of a and b, laid one after the other, as a register has, from ``first(width)``."""
+    """Intrinsic (a, b): a register's worth of a and b laid one after the other, from lane ``first(width)`` on."""
 
     @intrinsic
     def shift(typing: Any, a: Any, b: Any) -> Any:
@@ -79,10 +79,11 @@ def scalar_flux(low: Any, high: Any, w: Any, c: Any) -> Any:
 
 @_inline
 def narrow(
-    rho: Any, r: int, to: int, wx: Any, x: int, wy: Any, y: int, below: Any, b: int,
-    base: Any, s: int, out: Any, o: int, m: int, last: bool, keep: Any, ax: Any, cx: Any, ay: Any, cy: Any,
+    last: bool, averaged: bool, rho: Any, m: int,
+    r: int, to: int, wx: Any, x: int, wy: Any, y: int, below: Any, b: int,
+    base: Any, s: int, out: Any, o: int, keep: Any, ax: Any, cx: Any, ay: Any, cy: Any,
 ) -> None:  # fmt: skip
-    """``row`` cell by cell, for rows shorter than two registers."""
+    """``sweep`` cell by cell, for rows shorter than two registers."""
     one, entering = rho.dtype.type(1), rho.dtype.type(0)
     for j in range(m):
         here, leaving, across = rho[r + j], rho.dtype.type(0), rho.dtype.type(0)
@@ -91,7 +92,7 @@ def narrow(
         if not last:
             across = scalar_flux(here, rho[to + j], ax * wx[x + j], cx)
         moved = here + ((below[b + j] - across) + (entering - leaving))
-        if keep != 0:
+        if averaged:
             moved = keep * base[s + j] + (one - keep) * moved
         below[b + j] = across
         out[o + j] = moved
@@ -107,11 +108,11 @@ def through(here: Any, rho: Any, to: int, wx: Any, x: int, last: bool, a: Any, c
 
 
 @_inline
-def mean(moved: Any, base: Any, s: int, keep: Any, stay: Any, take: Any) -> Any:
-    """keep · base + (1 − keep) · moved; ``base`` is not read for keep = 0."""
-    if keep == 0:
-        return moved
-    return fma(stay, load(base, s), take * moved)
+def mean(moved: Any, base: Any, s: int, averaged: bool, stay: Any, take: Any) -> Any:
+    """keep · base + (1 − keep) · moved where ``averaged``."""
+    if averaged:
+        return fma(stay, load(base, s), take * moved)
+    return moved
 
 
 @_inline
@@ -130,30 +131,25 @@ def into(rho: Any, r: int, to: int, wx: Any, x: int, below: Any, b: int, m: int,
 
 
 @_inline
-def row(
-    rho: Any, r: int, to: int, wx: Any, x: int, wy: Any, y: int, below: Any, b: int,
-    base: Any, s: int, out: Any, o: int, m: int, last: bool, keep: Any, ax: Any, cx: Any, ay: Any, cy: Any,
+def sweep(
+    last: bool, averaged: bool, rho: Any, m: int,
+    r: int, to: int, wx: Any, x: int, wy: Any, y: int, below: Any, b: int,
+    base: Any, s: int, out: Any, o: int, keep: Any, ax: Any, cx: Any, ay: Any, cy: Any,
 ) -> None:  # fmt: skip
-    """out[o:] = keep · base[s:] + (1 − keep) · (ρ − ∂F) for the row of m cells at ``r``, ``to`` the row after it.
+    """out[o:] = ρ − ∂F for the row of m cells at ``r``, ``to`` the row after it; m is two registers or more.
 
-    x: drift on the faces between the two rows; y: drift on the row's m + 1 faces, of which the outer two are walls and not
-    used. ``below``: flux into the row from the one before it, replaced by that into the next; ``last``: there is none,
-    and neither ``to`` nor ``x`` is read. ``out`` may be ``base`` at the same offset. keep = 0: ``base`` is not read.
+    x: drift on the faces between the two rows; y: drift on the row's m + 1 faces, of which the outer two are walls and
+    not used. ``below``: flux into the row from the one before it, replaced by that into the next; ``last``: there is
+    none, and neither ``to`` nor ``x`` is read. ``averaged``: out = keep · base[s:] + (1 − keep) · (ρ − ∂F); else
+    ``base`` is not read. ``out`` is none of the others.
     """
     w = width_of(rho)
-    if m < 2 * w:
-        narrow(rho, r, to, wx, x, wy, y, below, b, base, s, out, o, m, last, keep, ax, cx, ay, cy)
-        return
     zero = spread(rho.dtype.type(0))
     stay, take = spread(keep), spread(rho.dtype.type(1) - keep)
     vax, vcx, vay, vcy = spread(ax), spread(cx), spread(ay), spread(cy)
-    # The last register is done first and stored last: it overlaps what comes before it unless m is a multiple of w.
+    # The last register overlaps what comes before it, unless m is a multiple of w, and needs this as it was.
     end = m - w
-    here = load(rho, r + end)
-    left = flux(load(rho, r + end - 1), here, vay * load(wy, y + end), vcy)
-    end_across = through(here, rho, to + end, wx, x + end, last, vax, vcx, zero)
-    end_moved = here + ((load(below, b + end) - end_across) + (left - right_of(left, zero)))
-    end_moved = mean(end_moved, base, s + end, keep, stay, take)
+    entering = load(below, b + end)
     here = load(rho, r)
     left = walled(flux(left_of(zero, here), here, vay * load(wy, y), vcy), zero)
     k = 0
@@ -162,7 +158,7 @@ def row(
         following = flux(left_of(here, after), after, vay * load(wy, y + k + w), vcy)
         across = through(here, rho, to + k, wx, x + k, last, vax, vcx, zero)
         moved = here + ((load(below, b + k) - across) + (left - right_of(left, following)))
-        store(out, o + k, mean(moved, base, s + k, keep, stay, take))
+        store(out, o + k, mean(moved, base, s + k, averaged, stay, take))
         store(below, b + k, across)
         here, left = after, following
         k += w
@@ -170,10 +166,30 @@ def row(
         right = flux(here, load(rho, r + k + 1), vay * load(wy, y + k + 1), vcy)
         across = through(here, rho, to + k, wx, x + k, last, vax, vcx, zero)
         moved = here + ((load(below, b + k) - across) + (left - right))
-        store(out, o + k, mean(moved, base, s + k, keep, stay, take))
+        store(out, o + k, mean(moved, base, s + k, averaged, stay, take))
         store(below, b + k, across)
-    store(out, o + end, end_moved)
-    store(below, b + end, end_across)
+        here = load(rho, r + end)
+        left = flux(load(rho, r + end - 1), here, vay * load(wy, y + end), vcy)
+    across = through(here, rho, to + end, wx, x + end, last, vax, vcx, zero)
+    moved = here + ((entering - across) + (left - right_of(left, zero)))
+    store(out, o + end, mean(moved, base, s + end, averaged, stay, take))
+    store(below, b + end, across)
+
+
+@_inline
+def row(last: bool, averaged: bool, rho: Any, m: int, *given: Any) -> None:
+    """``sweep`` or ``narrow``; a loop for each case, since a question asked in the loop slows it by a half."""
+    if m < 2 * width_of(rho):
+        narrow(last, averaged, rho, m, *given)
+    elif last:
+        if averaged:
+            sweep(True, True, rho, m, *given)
+        else:
+            sweep(True, False, rho, m, *given)
+    elif averaged:
+        sweep(False, True, rho, m, *given)
+    else:
+        sweep(False, False, rho, m, *given)
 
 
 @_compile
@@ -183,6 +199,7 @@ def stage(
     """See fused_kernels.py."""
     n, m = rho.shape
     flat, start, end, faces_x, faces_y = rho.ravel(), base.ravel(), out.ravel(), wx.ravel(), wy.ravel()
+    averaged = keep != 0
     for task in prange((n + band - 1) // band):
         first, stop = task * band, min(n, (task + 1) * band)
         below = np.zeros(m, rho.dtype)
@@ -190,8 +207,8 @@ def stage(
             into(flat, (first - 1) * m, first * m, faces_x, first * m, below, 0, m, ax, cx)
         for i in range(first, stop):
             row(
-                flat, i * m, (i + 1) * m, faces_x, (i + 1) * m, faces_y, i * (m + 1), below, 0,
-                start, i * m, end, i * m, m, i == n - 1, keep, ax, cx, ay, cy,
+                i == n - 1, averaged, flat, m, i * m, (i + 1) * m, faces_x, (i + 1) * m, faces_y, i * (m + 1), below, 0,
+                start, i * m, end, i * m, keep, ax, cx, ay, cy,
             )  # fmt: skip
 
 
@@ -203,7 +220,7 @@ def several(
     """See fused_kernels.py."""
     n, m = rho.shape
     flat, end, faces_x, faces_y = rho.ravel(), out.ravel(), wx.ravel(), wy.ravel()
-    none = rho.dtype.type(0)
+    averaged = keep != 0
     down, beside = (n + rows - 1) // rows, (m + cols - 1) // cols
     for tile in prange(down * beside):
         i0, j0 = (tile // beside) * rows, (tile % beside) * cols
@@ -233,8 +250,8 @@ def several(
                 if s == steps - 1 and inside and wide == m:
                     target, o = end, (e0 + i) * m
                 row(
-                    source, r, to, faces_x, x, faces_y, y, below, s * pitch,
-                    base, b, target, o, wide, i == tall - 1, keep if s % 2 else none, ax, cx, ay, cy,
+                    i == tall - 1, averaged and s % 2 == 1, source, wide, r, to, faces_x, x, faces_y, y,
+                    below, s * pitch, base, b, target, o, keep, ax, cx, ay, cy,
                 )  # fmt: skip
                 if s == steps - 1 and inside and wide < m:
                     at, to = o + j0 - f0, (e0 + i) * m + j0

@@ -22,8 +22,16 @@ def compiler() -> tuple[Callable[[Any], Any], Any]:
     return numba.njit(parallel=True, cache=True, fastmath={"contract"}, boundscheck=False), numba.prange
 
 
-def take_threads() -> None:
-    """As many threads as torch has: a worker of a run is given its share of the cores."""
+def take_threads() -> int:
+    """As many threads as torch has, and how many: a worker of a run is given its share of the cores.
+
+    numba's OpenMP layer sets the process's own number of OpenMP threads, torch's, to all cores when it starts.
+    """
     import numba
 
-    numba.set_num_threads(max(1, min(torch.get_num_threads(), vars(numba.config)["NUMBA_NUM_THREADS"])))
+    wanted = torch.get_num_threads()
+    threads = max(1, min(wanted, vars(numba.config)["NUMBA_NUM_THREADS"]))
+    numba.set_num_threads(threads)
+    if torch.get_num_threads() != wanted:
+        torch.set_num_threads(wanted)
+    return threads
