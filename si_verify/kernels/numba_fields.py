@@ -21,7 +21,7 @@ import numpy as np
 from numba import njit
 
 from si_verify.kernels.numba_elementary import exp2_below, log2
-from si_verify.kernels.numba_lanes import fma, load, spread, store, width_of
+from si_verify.kernels.numba_lanes import fma, load, scratch, spread, store, width_of
 from si_verify.kernels.numba_logits import diagonal, full, isotropic
 from si_verify.kernels.numba_sums import accumulate, exponentials, join, settle, two_sum
 from si_verify.kernels.numba_transpose import deliver, fetch
@@ -68,13 +68,15 @@ def evaluate(
     n, dim = x.shape
     w = width_of(x)
     one = x.dtype.type(1)
-    xs = np.empty(2 * dim * w, x.dtype)
-    logits = np.empty(2 * (min(count, CHUNK) + 3) * w, x.dtype)
-    sums = np.empty(2 * columns * w, x.dtype)
-    parts = 2 * columns * w if count > CHUNK else 0
-    part, carry = np.zeros(parts, x.dtype), np.empty(parts, x.dtype)
+    xs = scratch(2 * dim * w, x)
+    logits = scratch(2 * (min(count, CHUNK) + 3) * w, x)
+    sums = scratch(2 * columns * w, x)
+    parts = 2 * columns if count > CHUNK else 0
+    part, carry = scratch(parts * w, x), scratch(parts * w, x)
+    for c in range(parts):
+        store(part, c * w, spread(x.dtype.type(0)))
     own = part if count > CHUNK else sums
-    ys = np.empty(2 * max(1, dim) * w, x.dtype)
+    ys = scratch(2 * max(1, dim) * w, x)
     for start in range(low, high, 2 * w):
         fetch(x, start, xs)
         top0 = top1 = spread(x.dtype.type(-np.inf))

@@ -25,6 +25,14 @@ TARGETS: dict[Shape, float] = {
     Shape(64, 128, 4_000): 1.0,
     Shape(64, 16, 10_000, "full", base=8): 6.0,
     Shape(64, 128, 400, "full", base=8): 1.5,
+    Shape(256, 2, 20_000, "shared", base=16): 8.0,
+    Shape(64, 16, 20_000, "shared", base=8): 8.0,
+    Shape(256, 2, 40_000, "shared", base=16): 2.5,
+    Shape(64, 16, 40_000, "shared", base=8): 2.5,
+}
+# Where logits factorise the target differs by dtype: each has batches of its own.
+_DTYPES: dict[Shape, tuple[str, ...]] = {
+    shape: ("float64" if target == 8.0 else "float32",) for shape, target in TARGETS.items() if shape.kind == "shared"
 }
 
 Build = Callable[..., dict[str, Callable[..., Tensor]]]
@@ -38,10 +46,16 @@ def _subject(load: Callable[[], Build]) -> peers.Make:
     return make
 
 
-def _work(shape: Shape) -> float:
-    """Flops that a point and component cost at least: distance and weighted sum, a multiply-add each a coordinate."""
+def _work(shape: Shape) -> tuple[float, float]:
+    """Flops and exponentials that a point costs at least: of every component its distance and its part of the weighted
+    sum, a multiply-add each a coordinate. Shared covariances factorise: an exponent and a part of the sum for every
+    mean of an end, and two multiply-adds for every pair.
+    """
+    if shape.kind == "shared":
+        means = shape.base + shape.k // shape.base
+        return 4.0 * shape.k + means * (4.0 * shape.dim + 2), means
     full = 2 * shape.dim**2 if shape.kind == "full" else 0
-    return full + 4 * shape.dim + 6
+    return shape.k * (full + 4.0 * shape.dim + 6), shape.k
 
 
 def _job(make: peers.Make, shape: Shape, quantity: str) -> Callable[[str, str], Job]:
@@ -49,7 +63,8 @@ def _job(make: peers.Make, shape: Shape, quantity: str) -> Callable[[str, str], 
         points = Points(shape, device, dtype, quantity)
         evaluate = make(shape, device, dtype, quantity)
         size = torch.finfo(points.x.dtype).bits // 8
-        n, k, dim = shape.n, shape.k, shape.dim
+        n, dim = shape.n, shape.dim
+        flops, exps = _work(shape)
         vector = quantity != "log_density"
         return Job(
             run=lambda: evaluate(points.x),
@@ -57,8 +72,8 @@ def _job(make: peers.Make, shape: Shape, quantity: str) -> Callable[[str, str], 
             items=n,
             unit="points",
             bytes=(2.0 if vector else 1.0) * size * n * dim,
-            flops=float(n) * k * _work(shape) * (1.0 if vector else 0.5),
-            exps=float(n) * k,
+            flops=n * flops * (1.0 if vector else 0.5),
+            exps=n * exps,
             renew=points.renew,
         )
 
@@ -94,6 +109,7 @@ WORKLOADS = tuple(
         f"{quantity}-{shape}",
         _job(make, shape, quantity),
         peer=peer,
+        dtypes=_DTYPES.get(shape, ("float64", "float32")),
         tags=frozenset({"field", quantity, shape.kind}) | ({VARIANT} if shape.n * shape.dim > 4_000_000 else set()),
         modules=(module,) if module else (),
         target=0.0 if peer or name == "torch/fields" else target,

@@ -17,8 +17,9 @@ Field = Callable[..., torch.Tensor]
 
 def build(interpolant: Interpolant, dtype: torch.dtype, device: torch.device) -> dict[str, Field]:
     """The three fields on the CPU. Unavailable on another device."""
-    from si_verify.kernels import numba_law
+    from si_verify.kernels import numba_law, numba_pair_law
     from si_verify.kernels.pack import Packed, pack
+    from si_verify.kernels.pack_pairs import Pairs, pack_pairs
 
     if device.type != "cpu":
         raise Unavailable(f"numba kernels run on the CPU, not on {device}")
@@ -29,11 +30,27 @@ def build(interpolant: Interpolant, dtype: torch.dtype, device: torch.device) ->
         return pack(interpolant, t)
 
     @lru_cache(maxsize=256)
+    def pairs(t: float) -> Pairs | None:
+        return pack_pairs(interpolant, t)
+
+    @lru_cache(maxsize=256)
     def law(quantity: str, t: float) -> numba_law.Law:
         at = packed(t)
         return numba_law.prepare(at, real, [] if quantity == "log_density" else [numba_law.affine(at, quantity)])
 
+    @lru_cache(maxsize=256)
+    def pair_law(quantity: str, t: float) -> numba_pair_law.PairLaw | None:
+        # The density stays with the pass over differences: log ρ would be what large exponents leave of each other.
+        at = None if quantity == "log_density" else pairs(t)
+        return None if at is None else numba_pair_law.prepare(at, real, quantity)
+
     def at(quantity: str, t: float, x: torch.Tensor) -> torch.Tensor:
+        factors = pair_law(quantity, t)
+        if factors is not None:
+            values, again = numba_pair_law.evaluate(factors, x)
+            if bool(again.any()):
+                values[again] = numba_law.evaluate(law(quantity, t), x[again], False)[1][0]
+            return values
         logs, fields = numba_law.evaluate(law(quantity, t), x, quantity == "log_density")
         return fields[0] if fields else logs
 
@@ -64,7 +81,13 @@ SUBJECT = Subject(
     load=load,
     claims=Claims(quantities=QUANTITIES),
     tags=frozenset({"numba", "fused", "kernel", VARIANT}),
-    modules=("si_verify.kernels.numba_fields", "si_verify.kernels.numba_logits", "si_verify.kernels.numba_sums"),
+    modules=(
+        "si_verify.kernels.numba_fields",
+        "si_verify.kernels.numba_logits",
+        "si_verify.kernels.numba_sums",
+        "si_verify.kernels.numba_pairs",
+        "si_verify.kernels.pack_pairs",
+    ),
     dtypes=("float64", "float32"),
-    summary="log-density, score and velocity in one pass, points across lanes",
+    summary="log-density, score and velocity in one pass, points across lanes; by factors where logits factorise",
 )
