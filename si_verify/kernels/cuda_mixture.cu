@@ -12,6 +12,9 @@
 enum { ISOTROPIC = 0, DIAGONAL = 1, FULL = 2 };
 enum { DENSITY = 1, SCORE = 2, VELOCITY = 4 };
 enum { GROUP = 4, HEAD = 4, LANES = 32 };
+// Components whose sums grow in registers, a multiple of GROUP: n additions lose about √n / 3 units in the last place. What
+// more components leave is parked in the answers' own memory between stretches, and joins sum by sum.
+enum { STRETCH = 4096 };
 
 typedef long long Index;
 
@@ -145,28 +148,62 @@ __device__ inline void absorb(Sums<Real, Dim>& a, const Real (&x)[Dim], const Re
     }
 }
 
+// What a stretch of components changes in the total of those before it: the factors of old and new sums, the new top.
+template <class Real>
+__device__ inline void join(Real& top, Real& total, Real own_top, Real own_total, Real& old_factor, Real& own_factor) {
+    const Real high = own_top > top ? own_top : top;
+    old_factor = power_of_two(top - high);
+    own_factor = power_of_two(own_top - high);
+    total = total * old_factor + own_total * own_factor;
+    top = high;
+}
+
 template <class Real, int Dim, int Kind, int Want, int Points, int Tile>
 __global__ void fields_narrow(const Real* __restrict__ x, Index x_row, Index x_col, Index n,
                               const Real* __restrict__ records, Index k, Real* density, Real* score, Real* velocity) {
     constexpr int words = Layout<Dim, Kind>::words;
     __shared__ Real tile[Tile * words];
     const Index first = (Index)blockIdx.x * blockDim.x * Points + threadIdx.x;
-    Real at[Points][Dim];
+    Real at[Points][Dim], top[Points], total[Points];
     Sums<Real, Dim> a[Points];
 #pragma unroll
     for (int p = 0; p < Points; ++p) {
         const Index row = first + (Index)p * blockDim.x;
-        a[p].start();
+        top[p] = lowest(Real(0));
+        total[p] = Real(0);
 #pragma unroll
         for (int d = 0; d < Dim; ++d) at[p][d] = row < n ? x[row * x_row + d * x_col] : Real(0);
     }
-    for (Index k0 = 0; k0 < k; k0 += Tile) {
-        const int count = k - k0 < Tile ? (int)(k - k0) : Tile;
-        for (int i = threadIdx.x; i < count * words; i += blockDim.x) tile[i] = records[k0 * words + i];
-        __syncthreads();
+    for (Index k1 = 0; k1 < k; k1 += STRETCH) {
+        const Index end = k - k1 < STRETCH ? k : k1 + STRETCH;
 #pragma unroll
-        for (int p = 0; p < Points; ++p) absorb<Real, Dim, Kind, Want, false>(a[p], at[p], tile, count);
-        __syncthreads();
+        for (int p = 0; p < Points; ++p) a[p].start();
+        for (Index k0 = k1; k0 < end; k0 += Tile) {
+            const int count = end - k0 < Tile ? (int)(end - k0) : Tile;
+            for (int i = threadIdx.x; i < count * words; i += blockDim.x) tile[i] = records[k0 * words + i];
+            __syncthreads();
+#pragma unroll
+            for (int p = 0; p < Points; ++p) absorb<Real, Dim, Kind, Want, false>(a[p], at[p], tile, count);
+            __syncthreads();
+        }
+        if (k <= STRETCH) break;
+#pragma unroll
+        for (int p = 0; p < Points; ++p) {
+            const Index row = first + (Index)p * blockDim.x;
+            Real before, own;
+            join(top[p], total[p], a[p].top, a[p].total, before, own);
+            a[p].top = top[p];
+            a[p].total = total[p];
+            if (row >= n) continue;
+#pragma unroll
+            for (int d = 0; d < Dim; ++d) {
+                const Index to = row * Dim + d;
+                // The first stretch overwrites: what the memory held may be NaN.
+                if (Want & SCORE) score[to] = a[p].s[d] = own * a[p].s[d] + (k1 > 0 ? before * score[to] : Real(0));
+                if (Want & VELOCITY)
+                    velocity[to] = a[p].b[d] = own * a[p].b[d] + (k1 > 0 ? before * velocity[to] : Real(0));
+            }
+        }
     }
 #pragma unroll
     for (int p = 0; p < Points; ++p) {
@@ -201,11 +238,13 @@ __global__ void fields_wide(const Real* __restrict__ x, Index x_row, Index x_col
     const Index first = ((Index)blockIdx.x * Warps + warp) * Points;
     if (first >= n) return;  // a whole warp; no barrier of the block is used below
     Real at[Points][Chunks], s[Points][Chunks], b[Points][Chunks], top[Points], total[Points];
+    Real whole_top[Points], whole[Points];
 #pragma unroll
     for (int p = 0; p < Points; ++p) {
         const Index row = first + p < n ? first + p : n - 1;  // past the end: the last row again, never stored
         top[p] = lowest(Real(0));
-        total[p] = Real(0);
+        total[p] = whole[p] = Real(0);
+        whole_top[p] = top[p];
 #pragma unroll
         for (int c = 0; c < Chunks; ++c) {
             const int d = lane + c * LANES;
@@ -302,6 +341,29 @@ __global__ void fields_wide(const Real* __restrict__ x, Index x_row, Index x_col
             }
         }
         if (Kind == FULL) __syncwarp();  // the next component writes where this one reads
+        if (k <= STRETCH || ((kk + 1) % STRETCH != 0 && kk + 1 < k)) continue;
+        const bool begun = kk >= STRETCH, over = kk + 1 == k;
+#pragma unroll
+        for (int p = 0; p < Points; ++p) {
+            const Index row = first + p;
+            Real before, own;
+            join(whole_top[p], whole[p], top[p], total[p], before, own);
+            if (row < n) {
+#pragma unroll
+                for (int c = 0; c < Chunks; ++c) {
+                    const Index d = lane + c * LANES, to = row * Dim + d;
+                    if (d >= Dim) continue;
+                    if (Want & SCORE) score[to] = s[p][c] = own * s[p][c] + (begun ? before * score[to] : Real(0));
+                    if (Want & VELOCITY)
+                        velocity[to] = b[p][c] = own * b[p][c] + (begun ? before * velocity[to] : Real(0));
+                }
+            }
+            top[p] = over ? whole_top[p] : lowest(Real(0));
+            total[p] = over ? whole[p] : Real(0);
+#pragma unroll
+            for (int c = 0; c < Chunks; ++c)
+                if (!over) s[p][c] = b[p][c] = Real(0);
+        }
     }
 #pragma unroll
     for (int p = 0; p < Points; ++p) {

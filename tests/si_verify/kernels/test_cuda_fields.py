@@ -74,6 +74,14 @@ def test_more_components_than_a_tile(library, kind):
 
 
 @pytest.mark.parametrize("dim", [3, 40])
+def test_sums_parked_between_stretches_of_components(library, dim):
+    """Two stretches and a part of one; the best component moves from stretch to stretch with the point."""
+    interpolant = mixture(9001, dim, "diagonal")
+    x = cloud(interpolant, 5, torch.float32)
+    assert worst(interpolant, x, run(library, interpolant, x)) <= UNITS
+
+
+@pytest.mark.parametrize("dim", [3, 40])
 def test_one_quantity_alone(library, dim):
     interpolant = mixture(7, dim, "full")
     x = cloud(interpolant, 9, torch.float64)
