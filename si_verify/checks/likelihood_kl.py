@@ -127,7 +127,7 @@ CHECKS = (
         name="likelihood-transport-identity",
         claim="KL(ρ(1)‖ρ̂(1)) = ∫∫ (∇log ρ̂ − ∇log ρ)·(b̂ − b) ρ dx dt for any flow "
         "(arXiv:2303.08797, Lemma 2.21)",
-        scope={"standard": "gaussian-1d, gaussian-2d-crossed, correlated-2d"},
+        scope={"standard": "gaussian-1d, gaussian-2d-crossed"},
         kinds=frozenset({"likelihood"}),
         measure=identity,
         problems=_ALL | {"quick": ""},

@@ -61,7 +61,7 @@ CHECK = Check(
     "leaderboard (probability flow of arXiv:2303.08797, exact flows of MATH.md section 4)",
     kinds=frozenset({"ode"}),
     measure=measure,
-    scope={"standard": "1d-bimodal or not variant"},
+    scope={"standard": "1d-bimodal"},
     problems={
         "quick": "",
         "standard": "product-2d or 1d-bimodal",

@@ -148,7 +148,7 @@ CHECKS = (
         claim="d log ρ(t, X) = −∇·b dt along dX = b dt (arXiv:2303.08797, Theorem 2.6), at the claimed order",
         kinds=frozenset({"pde"}),
         measure=characteristics,
-        problems=_SMOOTH | {"standard": "1d-bimodal, gaussian-2d-crossed, product-3d, two-modes-64d, paper-128d"},
+        problems=_SMOOTH | {"standard": "1d-bimodal, gaussian-2d-crossed, product-3d, two-modes-64d"},
         applies=_of("characteristics"),
         dtypes=("float64",),
         tags=frozenset({"pde", "particles", "order", "noise-free"}),
