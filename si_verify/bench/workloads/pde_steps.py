@@ -26,14 +26,15 @@ def _kernels() -> Any:
 
 
 def _fused(square: Square) -> Run:
-    module, kernel, _ = _kernels()
+    module, kernel, threads = _kernels()
+    rows, _ = module.tile(square.rho.shape, square.rho.itemsize, threads)
     ends = [np.empty_like(square.rho), np.empty_like(square.rho)]
     one, c = square.scalar(1.0), square.scalar(square.diffusion)
 
     def run() -> np.ndarray:
         rho = square.rho
         for i in range(square.steps):
-            kernel.euler(rho, square.wx, square.wy, ends[i % 2], one, c, one, c, module.BAND)
+            kernel.euler(rho, square.wx, square.wy, ends[i % 2], one, c, one, c, rows)
             rho = ends[i % 2]
         return rho
 

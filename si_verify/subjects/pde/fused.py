@@ -86,10 +86,11 @@ def solve(problem: DensityProblem, times: Sequence[float]) -> Tensor:
     def step(rho: Tensor, t: float, dt: float) -> Tensor:
         start = plane(rho)
         first, after = np.empty_like(start), np.empty_like(start)
-        kernel.euler(start, *faces(problem, t), first, *factors(problem, t, dt), kernels.BAND)
+        rows, _ = kernels.tile(start.shape, start.itemsize, torch.get_num_threads())
+        kernel.euler(start, *faces(problem, t), first, *factors(problem, t, dt), rows)
         keep = start.dtype.type(0.5)
         end = factors(problem, t + dt, dt)
-        kernel.stage(start, first, *faces(problem, t + dt), after, keep, *end, kernels.BAND)
+        kernel.stage(start, first, *faces(problem, t + dt), after, keep, *end, rows)
         return torch.from_numpy(after).reshape(shape)
 
     return march(problem, times, step, positive_steps(problem))
@@ -123,7 +124,10 @@ def _load(function: Callable[..., Tensor]) -> Callable[[], Callable[..., Tensor]
     return load
 
 
-_MODULES = (*(f"si_verify.subjects.pde.{name}" for name in ("fused", "fused_kernels", "fused_lanes")), "numba")
+_MODULES = (
+    *(f"si_verify.subjects.pde.{name}" for name in ("fused", "fused_kernels", "fused_lanes", "fused_pointers")),
+    "numba",
+)
 _EXTRA = {
     "form": "averages", "conservative": True, "walls": "closed", "positive": True, "equations": ("fokker-planck",),
     "dims": (1, 2),

@@ -19,7 +19,7 @@ import numpy as np
 
 from si_verify.subjects.pde.numba_compiler import compiler
 
-# Rows of a task: the flux into its first row is made twice, a sixtieth of a row's work more.
+# Least rows of a thread's task: fluxes into the first are made twice, and what a tile's halo takes is a quarter.
 BAND = 64
 # Bytes of a tile's row: what ``several`` keeps of 60 numbers a column (eight stages' rows and fluxes, the drift between
 # the first and the last) then fits half of a 1 MiB L2.
@@ -27,7 +27,10 @@ ROW_BYTES = 8192
 
 
 def tile(shape: tuple[int, ...], itemsize: int, threads: int) -> tuple[int, int]:
-    """Rows and columns of a tile of ``several``: as tall as the threads leave it, no wider than ROW_BYTES."""
+    """Rows and columns of a tile of ``several``: as tall as the threads leave it, no wider than ROW_BYTES.
+
+    As many rows make a task of ``stage`` and ``euler``.
+    """
     n, m = shape
     beside = -(-m * itemsize // ROW_BYTES)
     return max(min(n, BAND), -(-n // threads)), -(-m // beside)

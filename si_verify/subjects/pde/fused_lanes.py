@@ -6,7 +6,7 @@ first of the next. The flux across is made once a face too and handed from row t
 number for the two cells at a face, so what leaves one enters the other. Loops that LLVM turns into vectors by itself
 have to store the flux along to memory and read it back twice.
 
-Arrays are flat views of C-contiguous memory with offsets into it. Needs numba at import.
+Rows are plain pointers (fused_pointers.py). Needs numba at import.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from llvmlite import ir
 from numba import njit, prange
 from numba.core import cgutils
 
-from si_verify.kernels.numba_lanes import fma, intrinsic, larger, load, spread, store, width_of
+from si_verify.kernels.numba_lanes import fma, intrinsic, larger, spread, width_of
+from si_verify.subjects.pde.fused_pointers import address, ahead, held, load, store
 
 _inline = njit(error_model="numpy", boundscheck=False, forceinline=True)
 _compile = njit(error_model="numpy", boundscheck=False, cache=True, parallel=True, fastmath={"contract"})
@@ -66,130 +67,127 @@ def flux(low: Any, high: Any, w: Any, c: Any) -> Any:
 
 
 @_inline
-def walled(faces: Any, zero: Any) -> Any:
-    """Fluxes at left faces, of which the first is a wall's, whatever its drift."""
-    return left_of(zero, right_of(faces, zero))
-
-
-@_inline
 def scalar_flux(low: Any, high: Any, w: Any, c: Any) -> Any:
     """``flux`` of one face, rounded as compiled."""
     return w * (low + high) - max(c, abs(w)) * (high - low)
 
 
 @_inline
-def narrow(
-    last: bool, averaged: bool, rho: Any, m: int,
-    r: int, to: int, wx: Any, x: int, wy: Any, y: int, below: Any, b: int,
-    base: Any, s: int, out: Any, o: int, keep: Any, ax: Any, cx: Any, ay: Any, cy: Any,
-) -> None:  # fmt: skip
-    """``sweep`` cell by cell, for rows shorter than two registers."""
-    one, entering = rho.dtype.type(1), rho.dtype.type(0)
-    for j in range(m):
-        here, leaving, across = rho[r + j], rho.dtype.type(0), rho.dtype.type(0)
-        if j + 1 < m:
-            leaving = scalar_flux(here, rho[r + j + 1], ay * wy[y + j + 1], cy)
-        if not last:
-            across = scalar_flux(here, rho[to + j], ax * wx[x + j], cx)
-        moved = here + ((below[b + j] - across) + (entering - leaving))
-        if averaged:
-            moved = keep * base[s + j] + (one - keep) * moved
-        below[b + j] = across
-        out[o + j] = moved
-        entering = leaving
+def walled(faces: Any, zero: Any) -> Any:
+    """Fluxes at left faces, of which the first is a wall's, whatever its drift."""
+    return left_of(zero, right_of(faces, zero))
 
 
 @_inline
-def through(here: Any, rho: Any, to: int, wx: Any, x: int, last: bool, a: Any, c: Any, zero: Any) -> Any:
+def through(here: Any, to: Any, x: Any, k: int, last: bool, a: Any, c: Any, zero: Any) -> Any:
     """Flux from the cells ``here`` into those at ``to``; zero where ``last``, and nothing is read."""
     if last:
         return zero
-    return flux(here, load(rho, to), a * load(wx, x), c)
+    return flux(here, load(to, k), a * load(x, k), c)
 
 
 @_inline
-def mean(moved: Any, base: Any, s: int, averaged: bool, stay: Any, take: Any) -> Any:
-    """keep · base + (1 − keep) · moved where ``averaged``."""
+def mean(moved: Any, base: Any, k: int, averaged: bool, keep: Any, take: Any) -> Any:
+    """keep · base + take · moved where ``averaged``."""
     if averaged:
-        return fma(stay, load(base, s), take * moved)
+        return fma(keep, load(base, k), take * moved)
     return moved
 
 
 @_inline
-def into(rho: Any, r: int, to: int, wx: Any, x: int, below: Any, b: int, m: int, ax: Any, cx: Any) -> None:
-    """below[b:] = flux from the row at ``r`` into the row at ``to``."""
-    w = width_of(rho)
+def into(here: Any, to: Any, x: Any, below: Any, m: int, ax: Any, cx: Any) -> None:
+    """below = flux from the row ``here`` into the row ``to``."""
+    w = width_of(here)
     if m < w:
         for j in range(m):
-            below[b + j] = scalar_flux(rho[r + j], rho[to + j], ax * wx[x + j], cx)
+            below[j] = scalar_flux(here[j], to[j], ax * x[j], cx)
         return
     a, c, k = spread(ax), spread(cx), 0
     while k < m:
         k = min(k, m - w)
-        store(below, b + k, through(load(rho, r + k), rho, to + k, wx, x + k, False, a, c, c))
+        store(below, k, through(load(here, k), to, x, k, False, a, c, c))
         k += w
+
+
+@_inline
+def narrow(
+    last: bool, averaged: bool, m: int, rho: Any, to: Any, x: Any, y: Any, below: Any, base: Any, out: Any,
+    none: Any, keep: Any, take: Any, ax: Any, cx: Any, ay: Any, cy: Any,
+) -> None:  # fmt: skip
+    """``sweep`` cell by cell, for rows shorter than two registers."""
+    entering = none
+    for j in range(m):
+        here, leaving, across = rho[j], none, none
+        if j + 1 < m:
+            leaving = scalar_flux(here, rho[j + 1], ay * y[j + 1], cy)
+        if not last:
+            across = scalar_flux(here, to[j], ax * x[j], cx)
+        moved = here + ((below[j] - across) + (entering - leaving))
+        if averaged:
+            moved = keep * base[j] + take * moved
+        below[j] = across
+        out[j] = moved
+        entering = leaving
 
 
 @_inline
 def sweep(
-    last: bool, averaged: bool, rho: Any, m: int,
-    r: int, to: int, wx: Any, x: int, wy: Any, y: int, below: Any, b: int,
-    base: Any, s: int, out: Any, o: int, keep: Any, ax: Any, cx: Any, ay: Any, cy: Any,
+    last: bool, averaged: bool, m: int, rho: Any, to: Any, x: Any, y: Any, below: Any, base: Any, out: Any,
+    none: Any, keep: Any, take: Any, ax: Any, cx: Any, ay: Any, cy: Any,
 ) -> None:  # fmt: skip
-    """out[o:] = ρ − ∂F for the row of m cells at ``r``, ``to`` the row after it; m is two registers or more.
+    """out = ρ − ∂F for the row ``rho`` of m cells, ``to`` the row after it; m is two registers or more.
 
     x: drift on the faces between the two rows; y: drift on the row's m + 1 faces, of which the outer two are walls and
     not used. ``below``: flux into the row from the one before it, replaced by that into the next; ``last``: there is
-    none, and neither ``to`` nor ``x`` is read. ``averaged``: out = keep · base[s:] + (1 − keep) · (ρ − ∂F); else
-    ``base`` is not read. ``out`` is none of the others.
+    none, and neither ``to`` nor ``x`` is read. ``averaged``: out = keep · base + take · (ρ − ∂F); else ``base`` is not
+    read. ``out`` is none of the others. none = 0.
     """
     w = width_of(rho)
-    zero = spread(rho.dtype.type(0))
-    stay, take = spread(keep), spread(rho.dtype.type(1) - keep)
+    zero, stay, part = spread(none), spread(keep), spread(take)
     vax, vcx, vay, vcy = spread(ax), spread(cx), spread(ay), spread(cy)
     # The last register overlaps what comes before it, unless m is a multiple of w, and needs this as it was.
     end = m - w
-    entering = load(below, b + end)
-    here = load(rho, r)
-    left = walled(flux(left_of(zero, here), here, vay * load(wy, y), vcy), zero)
+    entering = load(below, end)
+    here = load(rho, 0)
+    left = walled(flux(left_of(zero, here), here, vay * load(y, 0), vcy), zero)
     k = 0
     while k <= end - w:
-        after = load(rho, r + k + w)
-        following = flux(left_of(here, after), after, vay * load(wy, y + k + w), vcy)
-        across = through(here, rho, to + k, wx, x + k, last, vax, vcx, zero)
-        moved = here + ((load(below, b + k) - across) + (left - right_of(left, following)))
-        store(out, o + k, mean(moved, base, s + k, averaged, stay, take))
-        store(below, b + k, across)
+        after = load(rho, k + w)
+        following = flux(left_of(here, after), after, vay * load(y, k + w), vcy)
+        across = through(here, to, x, k, last, vax, vcx, zero)
+        moved = here + ((load(below, k) - across) + (left - right_of(left, following)))
+        store(out, k, mean(moved, base, k, averaged, stay, part))
+        store(below, k, across)
         here, left = after, following
         k += w
     if k < end:
-        right = flux(here, load(rho, r + k + 1), vay * load(wy, y + k + 1), vcy)
-        across = through(here, rho, to + k, wx, x + k, last, vax, vcx, zero)
-        moved = here + ((load(below, b + k) - across) + (left - right))
-        store(out, o + k, mean(moved, base, s + k, averaged, stay, take))
-        store(below, b + k, across)
-        here = load(rho, r + end)
-        left = flux(load(rho, r + end - 1), here, vay * load(wy, y + end), vcy)
-    across = through(here, rho, to + end, wx, x + end, last, vax, vcx, zero)
+        right = flux(here, load(rho, k + 1), vay * load(y, k + 1), vcy)
+        across = through(here, to, x, k, last, vax, vcx, zero)
+        moved = here + ((load(below, k) - across) + (left - right))
+        store(out, k, mean(moved, base, k, averaged, stay, part))
+        store(below, k, across)
+        here = load(rho, end)
+        left = flux(load(rho, end - 1), here, vay * load(y, end), vcy)
+    across = through(here, to, x, end, last, vax, vcx, zero)
     moved = here + ((entering - across) + (left - right_of(left, zero)))
-    store(out, o + end, mean(moved, base, s + end, averaged, stay, take))
-    store(below, b + end, across)
+    store(out, end, mean(moved, base, end, averaged, stay, part))
+    store(below, end, across)
 
 
 @_inline
-def row(last: bool, averaged: bool, rho: Any, m: int, *given: Any) -> None:
-    """``sweep`` or ``narrow``; a loop for each case, since a question asked in the loop slows it by a half."""
+def row(last: bool, averaged: bool, m: int, rho: Any, *given: Any) -> None:
+    """``sweep`` or ``narrow``; a loop for each case, so that none asks which it is."""
     if m < 2 * width_of(rho):
-        narrow(last, averaged, rho, m, *given)
+        narrow(last, averaged, m, rho, *given)
     elif last:
         if averaged:
-            sweep(True, True, rho, m, *given)
+            sweep(True, True, m, rho, *given)
         else:
-            sweep(True, False, rho, m, *given)
+            sweep(True, False, m, rho, *given)
     elif averaged:
-        sweep(False, True, rho, m, *given)
+        sweep(False, True, m, rho, *given)
     else:
-        sweep(False, False, rho, m, *given)
+        sweep(False, False, m, rho, *given)
 
 
 @_compile
@@ -198,18 +196,21 @@ def stage(
 ) -> None:
     """See fused_kernels.py."""
     n, m = rho.shape
-    flat, start, end, faces_x, faces_y = rho.ravel(), base.ravel(), out.ravel(), wx.ravel(), wy.ravel()
-    averaged = keep != 0
+    none, take, averaged = rho.dtype.type(0), rho.dtype.type(1) - keep, keep != 0
     for task in prange((n + band - 1) // band):
         first, stop = task * band, min(n, (task + 1) * band)
-        below = np.zeros(m, rho.dtype)
+        flux_below = np.zeros(m, rho.dtype)
+        grid, start, end, below = address(rho), address(base), address(out), address(flux_below)
+        across, along = address(wx), address(wy)
         if first > 0:
-            into(flat, (first - 1) * m, first * m, faces_x, first * m, below, 0, m, ax, cx)
+            into(ahead(grid, (first - 1) * m), ahead(grid, first * m), ahead(across, first * m), below, m, ax, cx)
         for i in range(first, stop):
+            at, to = i * m, (i + 1) * m
             row(
-                i == n - 1, averaged, flat, m, i * m, (i + 1) * m, faces_x, (i + 1) * m, faces_y, i * (m + 1), below, 0,
-                start, i * m, end, i * m, keep, ax, cx, ay, cy,
+                i == n - 1, averaged, m, ahead(grid, at), ahead(grid, to), ahead(across, to), ahead(along, at + i),
+                below, ahead(start, at), ahead(end, at), none, keep, take, ax, cx, ay, cy,
             )  # fmt: skip
+        held(flux_below)
 
 
 @_compile
@@ -219,8 +220,7 @@ def several(
 ) -> None:  # fmt: skip
     """See fused_kernels.py."""
     n, m = rho.shape
-    flat, end, faces_x, faces_y = rho.ravel(), out.ravel(), wx.ravel(), wy.ravel()
-    averaged = keep != 0
+    none, take, averaged = rho.dtype.type(0), rho.dtype.type(1) - keep, keep != 0
     down, beside = (n + rows - 1) // rows, (m + cols - 1) // cols
     for tile in prange(down * beside):
         i0, j0 = (tile // beside) * rows, (tile % beside) * cols
@@ -231,28 +231,35 @@ def several(
         tall, wide = e1 - e0, f1 - f0
         # Not a multiple of a page: rows one below the other would compete for the same places in the cache.
         pitch = (wide + 15) // 16 * 16 + 16
-        ring = np.empty(steps * KEPT * pitch, rho.dtype)
-        below = np.zeros(steps * pitch, rho.dtype)
+        kept, flux_below = np.empty((steps, KEPT, pitch), rho.dtype), np.zeros(steps * pitch, rho.dtype)
+        ring, below = address(kept), address(flux_below)
+        corner = e0 * m + f0
+        grid, across, along = ahead(address(rho), corner), ahead(address(wx), corner), ahead(address(wy), corner + e0)
         for front in range(tall + steps - 1):
             # Stage s is s rows behind the front: what it reads has just been made, and lies in cache with the drift.
             for s in range(max(0, front - tall + 1), min(steps, front + 1)):
                 i = front - s
-                x, y = (e0 + i + 1) * m + f0, (e0 + i) * (m + 1) + f0
-                mine, others = s * KEPT * pitch, (s - 1) * KEPT * pitch
-                source, r, to = ring, others + i % KEPT * pitch, others + (i + 1) % KEPT * pitch
-                base, b = ring, others - KEPT * pitch + i % KEPT * pitch
+                now, then = i % KEPT * pitch, (i + 1) % KEPT * pitch
+                mine = s * KEPT * pitch
+                others = mine - KEPT * pitch
+                source, to, base = ahead(ring, others + now), ahead(ring, others + then), ring
                 if s == 0:
-                    source, r, to = flat, (e0 + i) * m + f0, (e0 + i + 1) * m + f0
-                if s == 1:
-                    base, b = flat, (e0 + i) * m + f0
-                target, o = ring, mine + i % KEPT * pitch
-                inside = i0 <= e0 + i < i1
-                if s == steps - 1 and inside and wide == m:
-                    target, o = end, (e0 + i) * m
+                    source, to = ahead(grid, i * m), ahead(grid, (i + 1) * m)
+                elif s == 1:
+                    base = ahead(grid, i * m)
+                else:
+                    base = ahead(ring, others - KEPT * pitch + now)
+                inside = s == steps - 1 and i0 <= e0 + i < i1
+                target = ahead(ring, mine + now)
+                if inside and wide == m:
+                    target = ahead(address(out), (e0 + i) * m)
                 row(
-                    i == tall - 1, averaged and s % 2 == 1, source, wide, r, to, faces_x, x, faces_y, y,
-                    below, s * pitch, base, b, target, o, keep, ax, cx, ay, cy,
+                    i == tall - 1, averaged and s % 2 == 1, wide, source, to, ahead(across, (i + 1) * m),
+                    ahead(along, i * (m + 1)), ahead(below, s * pitch), base, target,
+                    none, keep, take, ax, cx, ay, cy,
                 )  # fmt: skip
-                if s == steps - 1 and inside and wide < m:
-                    at, to = o + j0 - f0, (e0 + i) * m + j0
-                    end[to : to + j1 - j0] = ring[at : at + j1 - j0]
+                if inside and wide < m:
+                    for j in range(j0, j1):
+                        out[e0 + i, j] = target[j - f0]
+        held(kept)
+        held(flux_below)
