@@ -75,29 +75,6 @@ def test_rows_of_every_length_keep_mass_and_do_not_use_walls(m: int, dtype: str)
     assert abs(out.sum(dtype=float) - rho.sum(dtype=float)) <= 8 * eps * rho.size**0.5
 
 
-def test_the_longest_positive_step_is_one() -> None:
-    """A heap in one cell stays above zero wherever it is, and with steps twice as long it does not."""
-    from si_verify.density.cases import box, density_case
-
-    case = density_case(problems.get("correlated-mixture-2d"), "varying", span=(0.3, 0.4))
-    problem = case.on(box(case.problem, 24), "averages", torch.float64)
-    rate = fused.positive_rate(problem, 0.3)
-    given, kernel = fused.faces(problem, 0.3), fused_kernels.compiled()
-    least = []
-    for stretch in (1.0, 2.0):
-        scale, found = fused.factors(problem, 0.3, stretch / rate), np.inf
-        for i in range(24):
-            for j in range(24):
-                rho = np.zeros((24, 24))
-                rho[i, j] = 1.0
-                out = np.empty_like(rho)
-                kernel.euler(rho, *given, out, *scale, 64)
-                found = min(found, float(out.min()))
-        least.append(found)
-    assert least[0] >= -4 * np.finfo(float).eps
-    assert least[1] < 0
-
-
 def test_numba_leaves_the_threads_of_torch_alone() -> None:
     threads = torch.get_num_threads()
     assert numba_compiler.take_threads() <= threads

@@ -5,7 +5,6 @@ Fluxes as in fused_kernels.py: central where that is positive, upwind elsewhere.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ import torch
 from si_verify.density.problem import DensityProblem
 from si_verify.subject import VARIANT, Claims, Subject, Unavailable
 from si_verify.subjects.pde import fused_kernels as kernels
-from si_verify.subjects.pde.marching import Step, explicit_steps, march, probes
+from si_verify.subjects.pde.marching import Step, explicit_steps, march
 from si_verify.subjects.pde.numba_compiler import take_threads
 
 Tensor = torch.Tensor
@@ -45,30 +44,6 @@ def factors(problem: DensityProblem, t: float, dt: float) -> list[Any]:
     return [kind(v) for h in spacing for v in (0.5 * problem.sign * tau / h, eps * tau / h**2)]
 
 
-def positive_rate(problem: DensityProblem, t: float) -> float:
-    """1/dt of the longest forward Euler step that leaves no cell below zero.
-
-    A cell loses max(ε/h, ½|w|) ± ½ w through its two faces of an axis, together at most
-    2 max(ε/h, ½ max|w|) + ½ max(w_{i+½} − w_{i−½}), over h: half of what fluxes with limited face values may lose.
-    """
-    total, eps = 0.0, problem.epsilon(t)
-    for axis, h in enumerate(problem.grid.spacing):
-        drift = problem.face_drift(t, axis)
-        n = drift.shape[axis]
-        parts = problem.sign * (drift.narrow(axis, 1, n - 1) - drift.narrow(axis, 0, n - 1))
-        total += (2.0 * max(eps / h, 0.5 * float(drift.abs().max())) + max(0.0, 0.5 * float(parts.max()))) / h
-    return total
-
-
-def positive_steps(problem: DensityProblem, safety: float = 0.9) -> Callable[[float, float], int]:
-    """Steps between two times that keep forward Euler, and so SSPRK2, positive, as far as five probed times tell."""
-
-    def steps(a: float, b: float) -> int:
-        return max(1, math.ceil(abs(b - a) * max(positive_rate(problem, t) for t in probes(a, b)) / safety))
-
-    return steps
-
-
 def _prepared(problem: DensityProblem) -> Any:
     if problem.grid.dim > 2:
         raise ValueError(f"problem: expected a grid of one or two dimensions, got {problem.grid.dim}")
@@ -93,7 +68,6 @@ def solve(problem: DensityProblem, times: Sequence[float]) -> Tensor:
         kernel.stage(start, first, *faces(problem, t + dt), after, keep, *end, rows)
         return torch.from_numpy(after).reshape(shape)
 
-    # On coarse grids the longest positive steps lose order to those that limited fluxes are bound to.
     return march(problem, times, step, explicit_steps(problem))
 
 
@@ -113,7 +87,7 @@ def _several(problem: DensityProblem) -> Step:
 
 def solve_blocked(problem: DensityProblem, times: Sequence[float]) -> Tensor:
     """ρ at ``times``: SSPRK2, four steps a pass with drift and ε of the middle of the four; order 2 as ``solve``."""
-    steps = positive_steps(problem)
+    steps = explicit_steps(problem)
     return march(problem, times, _several(problem), lambda a, b: -(-steps(a, b) // STEPS))
 
 
