@@ -75,6 +75,7 @@ class ExpectedFailure:
     """A known shortfall: check and problem (globs), the reason, and a link or a page of docs/findings.md.
 
     Strict: if the subject passes where it is expected to fail, that is a failure, so the mark cannot outlive the bug.
+    Not strict: it may pass, and a verdict left open counts as the shortfall as well.
     """
 
     check: str

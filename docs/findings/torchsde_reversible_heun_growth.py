@@ -4,8 +4,9 @@ U an Ornstein–Uhlenbeck process, dU = −λ U dt + dW from 0, and X = sinh U:
 
     dX = −λ asinh(X) √(1 + X²) dt + √(1 + X²)∘dW,   Var asinh X(1) = (1 − e^{−2λ})/2λ
 
-The scheme carries y and z, z' = 2y − z + f h + g ΔW with f, g at z: of y − z nothing is damped (one multiplier of a step is
-near −1, for λ > 0 beyond), and the noise, which depends on the state, feeds it.
+The scheme carries y and z, z' = 2y − z + f h + g ΔW with f, g at z. On y' = −λ y one of the two multipliers of a step
+is −(λh + √(1 + λ²h²)), about e^{λh} in size: e^{λT} over a run, whatever the step. Noise that depends on the state
+feeds it.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ for rate in (1.0, 4.0, 8.0):
             excess[rate, method, n] = float(torch.asinh(x).var()) / exact
             print(f"{rate:3g} {method:16s} {n:5d} {excess[rate, method, n]:20.3f}")
 
-# The sampling error of a variance of 4,000 draws is 2.2 %.
-assert all(abs(excess[rate, "heun", n] - 1.0) < 0.12 for rate in (1.0, 4.0, 8.0) for n in (128, 512)), "Heun is right"
-assert abs(excess[1.0, "reversible_heun", 128] - 1.0) < 0.12, "without contraction reversible Heun is right as well"
+# The sampling error of a variance of 4,000 draws is 2.2 %: three of them.
+assert all(abs(excess[rate, "heun", n] - 1.0) < 0.067 for rate in (1.0, 4.0, 8.0) for n in (32, 128, 512)), "Heun"
+assert abs(excess[1.0, "reversible_heun", 32] - 1.0) < 0.067, "under mild contraction reversible Heun is right as well"
 assert excess[8.0, "reversible_heun", 128] > 1.5, "with it the variance is far too large"

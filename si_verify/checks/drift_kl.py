@@ -32,7 +32,7 @@ def measure(ctx: Context) -> Outcome:
 
     Paths start and end MARGIN from the ends, from the exact law there.
     """
-    interpolant, alpha = ctx.problem.interpolant, split(ctx.alpha, 6)
+    interpolant, alpha = ctx.problem.interpolant, split(ctx.alpha, 7)
     b, s, learned = velocity_of(fields_of(ctx), interpolant)
     batch = batch_of(ctx, _ROWS[ctx.effort])
     x, weight = points_of(ctx, batch), batch.weight.to(torch.float64).cpu().numpy()

@@ -82,13 +82,14 @@ class Trial:
         return torch.stack([s.norm(dim=-1) for s in stations]).amax(0).cpu().numpy()
 
     @cached_property
-    def _reference_error(self) -> float:
+    def reference_error(self) -> float:
+        """RMS of what the exact answer itself may be off by."""
         return rms(flow_of(self.problem).error(self.x0, self.start, self.end)[:, None])
 
     def floor(self, n: int, growth: np.ndarray | None = None) -> float:
         """Rounding level of the RMS error after n steps: (n + 16)·eps·|x|·amplification, and the reference's own."""
         each = float(np.sqrt(np.mean(((self.amplified if growth is None else growth) * self.size) ** 2)))
-        return (n + _ROUNDINGS) * self.eps * each + self._reference_error
+        return (n + _ROUNDINGS) * self.eps * each + self.reference_error
 
     def times(self, grid: np.ndarray) -> Tensor:
         """Times start + (end − start)·grid in the trial's dtype, ends exact; grid increases from 0 to 1."""

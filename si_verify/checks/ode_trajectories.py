@@ -53,7 +53,8 @@ def _judged(context: Context) -> Measurement:
     if context.subject.claims.adaptive:
         factor = 1 / (1 - _TIGHTER**-0.5)
         # Stations so near that one step is accepted at both tolerances leave what the tighter one allows a step.
-        floor += task.floor(_STATIONS) * _TOLERANCE / _TIGHTER / float(torch.finfo(task.dtype).eps)
+        rounding = task.floor(_STATIONS) - task.reference_error
+        floor += rounding * _TOLERANCE / _TIGHTER / float(torch.finfo(task.dtype).eps)
         why = "|x(tol) − x(tol/1024)| / (1 − 1/32), the error falling as √tol at least; tol/1024 a step"
     else:
         # Half an order is left for a step that is not yet small.

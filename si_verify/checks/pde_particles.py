@@ -63,7 +63,9 @@ def characteristics(ctx: Context) -> Outcome:
     for direction in density_claims(ctx.subject).directions:
         start, end = ctx.problem.t_span if direction == "forward" else ctx.problem.t_span[::-1]
         problem = _problem(ctx, "characteristics", _PARTICLES["characteristics"] if dim < _HIGH else 16, start)
-        steps, errors, floors = list(_LADDER["characteristics"]), [], []
+        steps = list(_LADDER["characteristics"])
+        errors: list[float] = []
+        floors: list[float] = []
         while True:
             for n in steps[len(errors) :]:
                 x, log = ctx.implementation(problem, np.linspace(start, end, n + 1).tolist())

@@ -68,8 +68,8 @@ def sampled_order(step: Any, errors: Any, floor: float, z: float, typical: bool 
     every path's influence on all rungs at once. Rungs below ``floor`` are left out.
 
     ``typical`` takes exp E log|error|, the error of a typical path, which rare paths do not rule: a scheme of strong
-    order p for every moment converges on almost every path at a rate of p (Kloeden & Neuenkirch, LMS J. Comput. Math.
-    10 (2007)).
+    order p for every moment converges on almost every path at a rate of p at least, as near as one likes (Kloeden &
+    Neuenkirch, LMS J. Comput. Math. 10 (2007)). A scheme that is wrong on some paths only is not seen by it.
     """
     h, e = np.asarray(step, dtype=float), np.asarray(errors, dtype=float)
     mean = path_mean(e, typical)
