@@ -61,7 +61,7 @@ CHECK = Check(
     "leaderboard (probability flow of arXiv:2303.08797, exact flows of MATH.md section 4)",
     kinds=frozenset({"ode"}),
     measure=measure,
-    scope={"standard": "1d-bimodal"},
+    scope={"standard": "1d-bimodal and not variant"},
     problems={
         "quick": "",
         "standard": "product-2d or 1d-bimodal",

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
+
+import numpy as np
 import pytest
 import torch
 
 from analytic import problems
 from si_verify import discovery
 from si_verify.case import Case
+from si_verify.checks.field_pointwise import _ratio
 from si_verify.execute import run_case
 from si_verify.fields.conditioning import sensitivity
 from si_verify.fields.finite_difference import derivative, gradient
+from si_verify.fields.formula import fields_of, inputs_at, mixture_at, weight_slopes
 from si_verify.gate import Verdict
 from si_verify.plan import Settings, plan
 
@@ -56,6 +62,45 @@ def test_perturbing_the_point_alone_never_moves_a_field_further_than_its_conditi
         size = moved.abs() if moved.ndim == 1 else torch.linalg.vector_norm(moved, dim=1)
         # Eight random sign patterns over all inputs come within a small factor of any single one.
         assert bool((size <= 10 * step * scale[quantity]).all())
+
+
+@pytest.mark.parametrize("name", ["1d-bimodal-to-trimodal", "correlated-mixture-2d"])
+def test_the_worst_signs_of_weights_are_those_that_trying_all_of_them_finds(name):
+    p = inputs_at(problems.get(name).interpolant, 0.4, torch.float64, torch.device("cpu"))
+    x = torch.as_tensor(problems.get(name).interpolant.sample(0.4, 6, 3))
+    m = mixture_at(p)
+    found, step = weight_slopes(m, x), 1e-6
+    plain, worst = fields_of(m, x), {}
+    for signs in itertools.product((-1.0, 1.0), repeat=len(m.weights)):
+        moved = fields_of(m._replace(weights=m.weights * (1.0 + step * torch.tensor(signs, dtype=torch.float64))), x)
+        for quantity, value in moved.items():
+            slope = ((value - plain[quantity]) / step).reshape(len(x), -1).abs().amax(1)
+            worst[quantity] = torch.maximum(worst.get(quantity, torch.zeros(())), slope)
+    assert set(found) == set(worst)
+    for quantity, value in found.items():
+        assert torch.allclose(value, worst[quantity], rtol=1e-4), quantity
+
+
+def test_nothing_off_by_nothing_is_right_and_nan_is_not():
+    error, bound = np.array([0.0, 0.0, 1.0, np.nan, np.nan]), np.array([0.0, 2.0, 0.0, 0.0, 1.0])
+    assert _ratio(error, bound).tolist() == [0.0, 0.0, np.inf, np.inf, np.inf]
+
+
+def test_a_subject_that_writes_into_its_points_does_not_spoil_them_for_the_next():
+    """The looks are shared by all subjects of a worker."""
+    right = discovery.subjects()["torch/fields"]
+
+    def load():
+        def build(interpolant, dtype, device):
+            fields = right.load()(interpolant, dtype, device)
+            return {q: lambda t, x, f=f: f(t, x.mul_(1.5)) for q, f in fields.items()}
+
+        return build
+
+    vandal = dataclasses.replace(right, name="vandal", load=load)
+    (case,) = cases(vandal, ["field-pointwise"], ("float64",))[:1]
+    assert run_case(case, {"vandal": vandal}).verdict is Verdict.FAILED
+    assert run_case(dataclasses.replace(case, subject="torch/fields")).verdict is Verdict.PASSED
 
 
 def test_differences_state_errors_that_hold():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch
 from analytic import problems
 from si_verify import discovery
 from si_verify.check import Check, Context, Inapplicable
+from si_verify.checks import sde_strong_paths
 from si_verify.fields.cached import CachedFields
 from si_verify.gate import Verdict, judge, judge_all
 from si_verify.measurement import Outcome
@@ -78,6 +81,51 @@ def test_strong_paths_tells_one_half_from_one() -> None:
     assert failures(outcome) == [r.name for r in outcome.measurements if "diagonal" in r.name]
     # What it says of itself, 1 for additive noise and ½ for diagonal, lies inside the interval of every row.
     assert all(abs(r.value - (0.5 if "diagonal" in r.name else 1.0)) <= r.resolution for r in rows)
+
+
+def test_a_claim_above_one_is_judged_on_a_mixture_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen by a review: with one rung too few every such case was skipped."""
+    pytest.importorskip("torchsde")
+    monkeypatch.setattr(sde_strong_paths, "_PATHS", {False: (64,) * 3, True: (64,) * 3})
+    outcome = measured("sde-strong-paths", subject("torchsde/srk"), "correlated-mixture-2d", profile="standard")
+    orders = [m.name for m in outcome.measurements if m.name.startswith("order of strong error")]
+    assert len(orders) == 3, outcome.notes
+    assert any(m.name.startswith("distance to the solution") for m in outcome.measurements)
+
+
+def test_what_a_subject_writes_into_its_start_does_not_reach_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sde_strong_paths, "_PATHS", {False: (64,) * 3, True: (64,) * 3})
+    euler = discovery.subjects()["torch/euler-maruyama"]
+
+    def writes(drift, diffusion, x0, times, brownian):
+        answer = euler.load()(drift, diffusion, x0, times, brownian)
+        x0 += 1.0
+        return answer
+
+    vandal = dataclasses.replace(euler, name="vandal", load=lambda: writes)
+    before = measured("sde-strong-paths", euler, "gaussian-2d-crossed")
+    measured("sde-strong-paths", vandal, "gaussian-2d-crossed")
+    after = measured("sde-strong-paths", euler, "gaussian-2d-crossed")
+    assert [m.value for m in after.measurements] == [m.value for m in before.measurements]
+
+
+def test_a_scheme_that_is_wrong_on_a_fifth_of_the_paths_of_a_mixture_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its typical path converges: the quantile does not."""
+    monkeypatch.setattr(sde_strong_paths, "_PATHS", {False: (256,) * 3, True: (256,) * 3})
+    heun = discovery.subjects()["torch/stochastic-heun"]
+
+    def stuck(drift, diffusion, x0, times, brownian):
+        answer = heun.load()(drift, diffusion, x0, times, brownian)
+        return torch.where((torch.arange(len(x0)) % 5 == 0)[:, None], x0, answer)
+
+    claims = dataclasses.replace(heun.claims, noise=frozenset({"additive"}))
+    outcome = measured(
+        "sde-strong-paths",
+        Subject("test/stuck", "sde", lambda: stuck, claims),
+        "correlated-mixture-2d",
+        profile="quick",
+    )
+    assert any(name.startswith("order of the worst tenth") for name in failures(outcome))
 
 
 def test_a_solver_that_draws_its_own_noise_is_not_probed() -> None:
