@@ -17,9 +17,10 @@ _DIGITS = "['⁰','¹','²','³','⁴','⁵','⁶','⁷','⁸','⁹']"
 
 def superscript(exponent: str) -> str:
     """Vega expression: the integer expression ``exponent`` in superscript digits."""
+    size = f"abs({exponent})"
     return (
-        f"(({exponent}) < 0 ? '⁻' : '') + (abs({exponent}) >= 10 ? {_DIGITS}[floor(abs({exponent}) / 10)] : '')"
-        f" + {_DIGITS}[abs({exponent}) % 10]"
+        f"(({exponent}) < 0 ? '⁻' : '') + ({size} >= 100 ? {_DIGITS}[floor({size} / 100)] : '')"
+        f" + ({size} >= 10 ? {_DIGITS}[floor({size} / 10) % 10] : '') + {_DIGITS}[{size} % 10]"
     )
 
 

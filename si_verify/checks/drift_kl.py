@@ -54,7 +54,7 @@ def measure(ctx: Context) -> Outcome:
         Measurement(
             "KL of the flow", flow[0], 0.0, "at_least", "sampling",
             why="Gibbs: no divergence of two densities is negative; give or take its sampling error and that of steps",
-            interval=(flow[0] - reach, flow[0] + reach), confidence=1.0 - alpha,
+            interval=(flow[0] - reach, flow[0] + reach), confidence=1.0 - alpha, resolution=_widest(least),
         )
     )  # fmt: skip
     amounts = sorted({0.25 * chosen, chosen, 4.0 * chosen})
@@ -71,11 +71,19 @@ def measure(ctx: Context) -> Outcome:
             Measurement(
                 f"KL of the SDE at ε = {epsilon:.3g}", kl, bound + doubt, origin="sampling",
                 why=f"∫E|b̂_F − b_F|²/4ε = {bound:.4g} and its sampling error; KL give or take {z:.2g} standard errors",
-                interval=(kl - z * error, kl + z * error), confidence=1.0 - alpha,
+                interval=(kl - z * error, kl + z * error), confidence=1.0 - alpha, resolution=_widest(bound),
             )
         )  # fmt: skip
     note = "ŝ learned" if learned else "no score given: the exact one stands in for it, and larger ε is always better"
     return Outcome(tuple(rows), (Data("kl-vs-epsilon", "KL against ε", _picture(columns, flow), {}),), (note,))
+
+
+def _widest(bound: float) -> float:
+    """The widest interval of a KL that still says something: a nat, or ten times what is predicted.
+
+    Paths of a drift that sends them to infinity give a KL of any size, give or take more.
+    """
+    return max(1.0, 10.0 * bound)
 
 
 def _picture(columns: dict[str, list[float]], flow: tuple[float, float]) -> dict[str, Any]:
