@@ -52,7 +52,7 @@ def gap_note(sheets: Sequence[DataRow], name: str = "error") -> list[str]:
     zero = sum(unplotted(s, name)[1] for s in sheets)
     notes = []
     if zero:
-        notes.append(f"{zero} of the points are exactly zero and have no place on a logarithmic axis.")
+        notes.append(f"{zero} of the points are not above zero and have no place on a logarithmic axis.")
     if lost:
         notes.append(f"{lost} of the points are not finite and are left out.")
     return notes
