@@ -51,8 +51,13 @@ def _runner(folder: Path) -> subprocess.Popen[bytes]:
     words += ["--select", "check=ode-order and problem=correlated-2d", "--dtype", "float64", "--output", str(folder)]
     return subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(HOSTILE.parents[2])},
+        env={**os.environ, "PYTHONPATH": str(HOSTILE.parents[2])}, preexec_fn=_heed_interrupts,
     )  # fmt: skip
+
+
+def _heed_interrupts() -> None:
+    """A suite started in the background is told to ignore them, and what it starts inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _workers(runner: int) -> list[psutil.Process]:
