@@ -71,7 +71,7 @@ CHECK = Check(
         "quick": "kind=sde",
         # A flow's law follows from its paths, which ode-order sees: two problems show that it does.
         "standard": "dtype=float64 and not (variant, scipy) and (correlated-mixture-2d, kind=sde and "
-        "(1d-bimodal, one-sided-vp, 1d-bimodal-to-trimodal-trigonometric))",
+        "(1d-bimodal, 1d-bimodal-to-trimodal-trigonometric))",
     },
     kinds=frozenset({"sde", "ode"}),
     measure=measure,

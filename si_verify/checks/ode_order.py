@@ -83,8 +83,7 @@ CHECKS = (
         quick_dtypes=("float64",),
         scope={
             "standard": "not variant and (correlated-2d, product-2d, "
-            "dtype=float64 and (1d-bimodal, one-sided-vp-1d, product-3d, entropic-bridge-2d, "
-            "1d-bimodal-to-trimodal-trigonometric))"
+            "dtype=float64 and (one-sided-vp-1d, entropic-bridge-2d, 1d-bimodal-to-trimodal-trigonometric))"
         },
         kinds=frozenset({"ode"}),
         measure=_uniform,

@@ -204,7 +204,7 @@ CHECK = Check(
     name="ode-tolerance",
     claim="At the requested time the error of an adaptive solver is what its tolerance promises: at most the local "
     "error it accepts, once a step, grown by the exact flow, wherever between two steps the time falls",
-    scope={"standard": "not variant and (correlated-2d, dtype=float64 and (1d-bimodal, one-sided-vp-1d))"},
+    scope={"standard": "not variant and (correlated-2d, dtype=float64 and one-sided-vp-1d)"},
     kinds=frozenset({"ode"}),
     measure=_measure,
     problems={

@@ -47,6 +47,7 @@ CHECK = Check(
     name="sampler-weak-order",
     claim="With the ideal model of Gaussian data, mean and covariance of a stochastic sampler's answer converge to "
     "those of its last noise level with its claimed weak order (arXiv:2303.08797, Theorem 2.9; MATH.md section 8)",
+    scope={"standard": "gaussian-2d-crossed"},
     kinds=frozenset({"sampler"}),
     measure=measure,
     problems={

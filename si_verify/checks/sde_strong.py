@@ -115,8 +115,7 @@ CHECK = Check(
     "strong order (Kloeden & Platen, section 9.6; MATH.md section 4)",
     quick_dtypes=("float64",),
     scope={
-        "standard": "not variant and dtype=float64 and (correlated-2d, entropic-bridge-2d, gaussian-1d, "
-        "gaussian-2d-crossed-trigonometric)",
+        "standard": "not variant and dtype=float64 and (entropic-bridge-2d, gaussian-2d-crossed-trigonometric)",
     },
     kinds=frozenset({"sde"}),
     measure=measure,

@@ -132,8 +132,7 @@ CHECK = Check(
     "(arXiv:2303.08797, Theorems 2.8 and 2.9; exact by affine probing, MATH.md section 4)",
     quick_dtypes=("float64",),
     scope={
-        "standard": "not variant and dtype=float64 and (correlated-2d, entropic-bridge-2d, gaussian-1d, "
-        "gaussian-2d-crossed-trigonometric)",
+        "standard": "not variant and dtype=float64 and (entropic-bridge-2d, gaussian-2d-crossed-trigonometric)",
     },
     kinds=frozenset({"sde"}),
     measure=measure,
