@@ -17,6 +17,7 @@ from si_verify.kernels import numba_law  # noqa: E402
 from si_verify.kernels.numba_fields import CHUNK  # noqa: E402
 from si_verify.kernels.numba_lanes import load, store, width_of  # noqa: E402
 from si_verify.kernels.pack import pack  # noqa: E402
+from si_verify.kernels.pack_ends import pack_ends  # noqa: E402
 from si_verify.subjects.fields import numba_fields  # noqa: E402
 
 T = 0.4
@@ -116,6 +117,38 @@ def test_many_components_in_any_order_lose_no_more_than_a_chunk_does(dtype):
     fields = numba_fields.build(interpolant, dtype, torch.device("cpu"))
     for quantity, f in fields.items():
         assert _worst(interpolant, x, quantity, f(T, x)) <= CHUNK**0.5, quantity  # 128 roundings, of either sign
+
+
+@pytest.mark.parametrize(
+    ("k0", "k1", "dim", "n"),
+    [(3, 4, 1, 9), (4, 5, 3, 34), (2, 9, 6, 17), (8, 8, 16, 200), (5, 7, 33, 70), (4, 4, 130, 3)],
+)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_full_covariances_of_both_ends_by_their_ends(k0, k1, dim, n, dtype):
+    """Chunks of components and tiles of blocks are both cut here, and padded coordinates sit beside every D."""
+    rng = np.random.default_rng([k0, k1, dim])
+
+    def end(k: int) -> GaussianMixture:
+        root = rng.standard_normal((k, dim, dim)) / np.sqrt(dim)
+        cov = rng.uniform(0.3, 1.5, k)[:, None, None] * (np.eye(dim) + root @ root.swapaxes(1, 2))
+        return GaussianMixture(rng.dirichlet(np.ones(k)), 3.0 * rng.standard_normal((k, dim)), cov)
+
+    interpolant = Interpolant(Coupling.independent(end(k0), end(k1)), Schedule.linear())
+    ends = pack_ends(interpolant, T)
+    assert (ends is None) == (2 * (k0 + k1) > k0 * k1)
+    x = torch.as_tensor(rng.standard_normal((n, dim)) * rng.choice([0.1, 3.0, 60.0], size=(n, 1))).to(dtype)
+    fields = numba_fields.build(interpolant, dtype, torch.device("cpu"))
+    for quantity, f in fields.items():
+        assert _worst(interpolant, x, quantity, f(T, x)) <= 100.0, quantity
+    x[0] = float("nan")
+    assert torch.isnan(fields["velocity"](T, x)[0]).all()
+    assert torch.equal(fields["velocity"](T, x[1:]), fields["velocity"](T, x)[1:])
+
+
+def test_ends_are_not_taken_where_a_coupling_correlates_them():
+    cov = np.repeat(np.array([[[1.0, 0.2], [0.2, 1.0]]]), 9, 0)
+    mirror = Coupling.mirror(GaussianMixture(np.full(9, 1 / 9), np.arange(18.0).reshape(9, 2), cov))
+    assert pack_ends(Interpolant(mirror, Schedule.linear()), T) is None
 
 
 def test_two_fields_and_the_density_in_one_pass_are_those_of_three():

@@ -17,8 +17,9 @@ Field = Callable[..., torch.Tensor]
 
 def build(interpolant: Interpolant, dtype: torch.dtype, device: torch.device) -> dict[str, Field]:
     """The three fields on the CPU. Unavailable on another device."""
-    from si_verify.kernels import numba_law, numba_pair_law
+    from si_verify.kernels import numba_end_law, numba_law, numba_pair_law
     from si_verify.kernels.pack import Packed, pack
+    from si_verify.kernels.pack_ends import pack_ends
     from si_verify.kernels.pack_pairs import Pairs, pack_pairs
 
     if device.type != "cpu":
@@ -44,7 +45,16 @@ def build(interpolant: Interpolant, dtype: torch.dtype, device: torch.device) ->
         at = None if quantity == "log_density" else pairs(t)
         return None if at is None else numba_pair_law.prepare(at, real, quantity)
 
+    @lru_cache(maxsize=256)
+    def end_law(quantity: str, t: float) -> numba_end_law.EndLaw | None:
+        ends = pack_ends(interpolant, t) if quantity == "velocity" else None
+        serves = quantity == "score" or ends is not None
+        return numba_end_law.prepare(packed(t), real, ends) if serves else None
+
     def at(quantity: str, t: float, x: torch.Tensor) -> torch.Tensor:
+        ends = end_law(quantity, t)
+        if ends is not None:
+            return numba_end_law.evaluate(ends, x)
         factors = pair_law(quantity, t)
         if factors is not None:
             values, again = numba_pair_law.evaluate(factors, x)
@@ -86,8 +96,12 @@ SUBJECT = Subject(
         "si_verify.kernels.numba_logits",
         "si_verify.kernels.numba_sums",
         "si_verify.kernels.numba_pairs",
+        "si_verify.kernels.numba_whitened",
+        "si_verify.kernels.numba_triangles",
+        "si_verify.kernels.pack_ends",
         "si_verify.kernels.pack_pairs",
     ),
     dtypes=("float64", "float32"),
-    summary="log-density, score and velocity in one pass, points across lanes; by factors where logits factorise",
+    summary="log-density, score and velocity in one pass, points across lanes; by factors where logits factorise,"
+    " by ends where covariances are full",
 )
