@@ -63,10 +63,15 @@ def guard_solver(solve: Callable[..., Any]) -> Callable[..., torch.Tensor]:
     return guarded
 
 
+_A_NUMBER_A_ROW = {
+    "log_density", "divergence", "laplacian_log_density", "divergence_estimate", "laplacian_estimate",
+}  # fmt: skip
+
+
 def _guard_quantity(quantity: str, f: Callable[..., Any]) -> Callable[..., torch.Tensor]:
-    def guarded(t: float | torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        shape = (x.shape[0],) if quantity in ("log_density", "divergence") else tuple(x.shape)
-        return _expect(quantity, _call(quantity, f, (t, x), {}), shape, x)
+    def guarded(t: float | torch.Tensor, x: torch.Tensor, *probe: Any) -> torch.Tensor:
+        shape = (x.shape[0],) if quantity in _A_NUMBER_A_ROW else tuple(x.shape)
+        return _expect(quantity, _call(quantity, f, (t, x, *probe), {}), shape, x)
 
     return guarded
 
