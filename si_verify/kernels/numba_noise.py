@@ -50,12 +50,13 @@ def _philox(builder: Any, counter: list[Any], seed: Any) -> list[Any]:
     keys = [builder.and_(seed, ir.Constant(word, _MASK)), builder.lshr(seed, ir.Constant(word, 32))]
     for _ in range(ROUNDS):
         k0, k1 = (splat(builder, k, kind.count) for k in keys)
-        p0, p1 = builder.mul(c0, constant(kind, M0)), builder.mul(c2, constant(kind, M1))
+        # Only factors are cut to 32 bits, which a multiplier of 32 × 32 bits does by itself; the rest carry dirt above.
+        p0, p1 = (builder.mul(builder.and_(c, mask), constant(kind, m)) for c, m in ((c0, M0), (c2, M1)))
         c0, c2 = (builder.xor(builder.xor(builder.lshr(p, half), c), k) for p, c, k in ((p1, c1, k0), (p0, c3, k1)))
-        c1, c3 = builder.and_(p1, mask), builder.and_(p0, mask)
+        c1, c3 = p1, p0
         steps = (ir.Constant(word, w) for w in (W0, W1))
         keys = [builder.and_(builder.add(k, w), ir.Constant(word, _MASK)) for k, w in zip(keys, steps, strict=True)]
-    return [c0, c1, c2, c3]
+    return [builder.and_(c, mask) for c in (c0, c1, c2, c3)]
 
 
 def _uniform(builder: Any, words: list[Any], vector: Any) -> Any:

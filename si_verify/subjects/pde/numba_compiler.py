@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+import si_verify.kernels  # noqa: F401  (it removes machine code of sources that have changed)
 from si_verify.subject import Unavailable
 
 
