@@ -8,6 +8,7 @@ import torch
 from analytic.problems.problem import Problem
 from si_verify.check import Check, Context
 from si_verify.checks.field_points import looks
+from si_verify.fields.precision import why, widened
 from si_verify.measurement import Data, Measurement, Outcome
 from si_verify.subject import Subject, SubjectError
 
@@ -50,11 +51,15 @@ def _fill(context: Context, table: _Table) -> int:
     for look in looks(context):
         if any(quantity not in look.exact for quantity in wanted):
             continue
+        errors = {}
         for quantity in wanted:
             # A copy for each call: what one subject writes into its input must not reach the next.
             x = look.x.clone().to(context.device)
-            error = _error(fields[quantity](look.t, x), look.exact[quantity])
-            table.add(quantity, look.t, look.distance, error, look.scale[quantity].numpy())
+            errors[quantity] = _error(fields[quantity](look.t, x), look.exact[quantity])
+        claimed, unit = context.subject.claims.extra, UNITS * torch.finfo(context.dtype).eps
+        scale = widened(claimed, look.scale, context.problem.interpolant, look.t, look.x, unit)
+        for quantity, error in errors.items():
+            table.add(quantity, look.t, look.distance, error, scale[quantity].numpy())
         seen += len(look.x)
     return seen
 
@@ -105,7 +110,7 @@ def _measure(context: Context) -> Outcome:
                 value=worst,
                 bound=UNITS,
                 origin="rounding",
-                why=_WHY,
+                why=_WHY + why(context.subject.claims.extra),
                 unit="eps·K",
             )
         )

@@ -13,6 +13,8 @@ from si_verify.check import Check, Context
 from si_verify.checks.field_pointwise import UNITS
 from si_verify.checks.kernel_laws import ROWS, Law, kind_of, layouts, paired, poisoned, rows, shaped, uneven
 from si_verify.fields.conditioning import sensitivity
+from si_verify.fields.precision import why as also
+from si_verify.fields.precision import widened
 from si_verify.measurement import Measurement, Outcome
 from si_verify.subject import Subject, Unavailable
 
@@ -58,7 +60,9 @@ class _Run:
         """The sensitivities at x; once for the same numbers, whatever their layout."""
         key = (law.name, hash(x.cpu().numpy().tobytes()))
         if key not in self._scales:
-            self._scales[key] = sensitivity(law.interpolant, law.t, x, self.context.generator(1))
+            scale = sensitivity(law.interpolant, law.t, x, self.context.generator(1))
+            claimed, unit = self.context.subject.claims.extra, UNITS * torch.finfo(self.context.dtype).eps
+            self._scales[key] = widened(claimed, scale, law.interpolant, law.t, x, unit)
         return self._scales[key]
 
     def against_yardstick(self, names: str | tuple[str, ...], law: Law, fields: Fields, x: Tensor) -> None:
@@ -145,7 +149,14 @@ def _measure(context: Context) -> Outcome:
     return Outcome(
         (
             *(
-                Measurement(name=name, value=value, bound=bound, origin="rounding", why=why, unit="eps·K")
+                Measurement(
+                    name=name,
+                    value=value,
+                    bound=bound,
+                    origin="rounding",
+                    why=why + also(context.subject.claims.extra),
+                    unit="eps·K",
+                )
                 for name, (value, bound, why) in run.worst.items()
             ),
             Measurement("laws refused in part", float(len(partly)), 0.0, origin="exact", why=_PARTLY),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from si_verify.kernels.cuda_source import source
+from si_verify.kernels.cuda_source import MIXTURE, source
 from si_verify.subject import Unavailable
 
 OPTIONS = ("--std=c++17", "--fmad=true")
 
 
-def ptx(names: Sequence[str], architecture: str) -> str:
-    """PTX of the instances named, for "compute_80" and the like. Unavailable without NVRTC; RuntimeError: its log."""
+def ptx(names: Sequence[str], architecture: str, files: tuple[str, ...] = MIXTURE) -> str:
+    """PTX of instances in ``files`` for "compute_80" and the like. Unavailable without NVRTC; RuntimeError: its log."""
     try:
         from cupy_backends.cuda.libs import nvrtc
 
@@ -20,7 +20,7 @@ def ptx(names: Sequence[str], architecture: str) -> str:
     except Exception as error:  # a library that is not there shows as ImportError, OSError or RuntimeError
         reason = f"NVRTC cannot be had ({type(error).__name__}: {error}): pip install cupy-cuda13x nvidia-cuda-nvrtc"
         raise Unavailable(reason) from error
-    program = nvrtc.createProgram(source(), "si_verify_kernels.cu", [], [])
+    program = nvrtc.createProgram(source(files), "si_verify_kernels.cu", [], [])
     try:
         for name in names:
             nvrtc.addNameExpression(program, name)

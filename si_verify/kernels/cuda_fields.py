@@ -1,4 +1,8 @@
-"""The CUDA field kernels on torch tensors: log-density, score, velocity; isotropic to full (D to 256 if full)."""
+"""The CUDA field kernels on torch tensors: log-density, score, velocity; isotropic to full (D to 256 if full).
+
+float64, float32, or bfloat16 points with float32 arithmetic and answers. The wide kernel then has bfloat16 components
+too (pack_bfloat16.py); the narrow one keeps them in float32, since it reads them once a block.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,10 @@ from torch import Tensor
 from si_verify.kernels.cuda_records import records, scaled
 from si_verify.kernels.cuda_source import field_kernel
 from si_verify.kernels.pack import Packed
+from si_verify.kernels.pack_bfloat16 import rounded
 
-_NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
+_NUMPY = {torch.float32: np.float32, torch.float64: np.float64, torch.bfloat16: np.float32}
+_LOG2E = float(np.log2(np.e))
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +38,15 @@ def device_law(law: Packed, dtype: torch.dtype, device: torch.device) -> DeviceL
     if field_kernel(law.kind, law.dim, name, ("log_density",)).narrow:
         table = torch.as_tensor(records(units, _NUMPY[dtype])).to(device)
         return DeviceLaw(law.kind, law.dim, dtype, table.shape[0], (table,))
+    halved = dtype == torch.bfloat16
+    if halved:
+        units = rounded(units, _LOG2E)
     arrays = [units.log_weight, units.mean, units.precision, units.offset, units.slope, units.whiten]
     arrays += [np.swapaxes(a, -1, -2) if a.ndim == 3 else a for a in (units.whiten, units.slope)]
     tensors = tuple(torch.as_tensor(np.ascontiguousarray(a, _NUMPY[dtype])).to(device) for a in arrays)
+    if halved:
+        scalars = {0} if law.kind != "isotropic" else {0, 2, 4}
+        tensors = tuple(a if i in scalars else a.to(dtype) for i, a in enumerate(tensors))
     return DeviceLaw(law.kind, law.dim, dtype, law.n_components, tensors)
 
 
@@ -46,7 +58,8 @@ def evaluate(law: DeviceLaw, x: Tensor, quantities: tuple[str, ...]) -> dict[str
         raise ValueError(f"x: expected shape (N, {law.dim}) of {law.dtype}, got {tuple(x.shape)} of {x.dtype}")
     n = x.shape[0]
     shapes = {"log_density": (n,), "score": (n, law.dim), "velocity": (n, law.dim)}
-    answer = {q: torch.empty(shapes[q], dtype=x.dtype, device=x.device) for q in quantities}
+    real = torch.float32 if x.dtype == torch.bfloat16 else x.dtype
+    answer = {q: torch.empty(shapes[q], dtype=real, device=x.device) for q in quantities}
     if n == 0:
         return answer
     kernel = field_kernel(law.kind, law.dim, str(x.dtype).removeprefix("torch."), quantities)

@@ -18,6 +18,23 @@ enum { STRETCH = 4096 };
 
 typedef long long Index;
 
+// Points and components may come as bfloat16; they are widened as they are loaded, and every sum is float.
+struct Bfloat16 {
+    unsigned short bits;
+};
+__device__ inline float widen(Bfloat16 v) { return __uint_as_float((unsigned)v.bits << 16); }
+__device__ inline float widen(float v) { return v; }
+__device__ inline double widen(double v) { return v; }
+
+template <bool First, class A, class B>
+struct Choose {
+    typedef A type;
+};
+template <class A, class B>
+struct Choose<false, A, B> {
+    typedef B type;
+};
+
 __device__ inline float power_of_two(float x) { return exp2f(x); }
 __device__ inline double power_of_two(double x) { return exp2(x); }
 __device__ inline float logarithm(float x) { return logf(x); }
@@ -158,8 +175,9 @@ __device__ inline void join(Real& top, Real& total, Real own_top, Real own_total
     top = high;
 }
 
-template <class Real, int Dim, int Kind, int Want, int Points, int Tile>
-__global__ void fields_narrow(const Real* __restrict__ x, Index x_row, Index x_col, Index n,
+// x alone may be narrower than Real: components pass through shared memory once a block, and a half of that saves nothing.
+template <class Real, int Dim, int Kind, int Want, int Points, int Tile, class In>
+__global__ void fields_narrow(const In* __restrict__ x, Index x_row, Index x_col, Index n,
                               const Real* __restrict__ records, Index k, Real* density, Real* score, Real* velocity) {
     constexpr int words = Layout<Dim, Kind>::words;
     __shared__ Real tile[Tile * words];
@@ -172,7 +190,7 @@ __global__ void fields_narrow(const Real* __restrict__ x, Index x_row, Index x_c
         top[p] = lowest(Real(0));
         total[p] = Real(0);
 #pragma unroll
-        for (int d = 0; d < Dim; ++d) at[p][d] = row < n ? x[row * x_row + d * x_col] : Real(0);
+        for (int d = 0; d < Dim; ++d) at[p][d] = row < n ? widen(x[row * x_row + d * x_col]) : Real(0);
     }
     for (Index k1 = 0; k1 < k; k1 += STRETCH) {
         const Index end = k - k1 < STRETCH ? k : k1 + STRETCH;
@@ -226,12 +244,15 @@ __device__ inline Real warp_sum(Real v) {
 }
 
 // Arrays by name (K, D) and (K, D, D); the transposes are read where a lane owns a row, so that lanes read neighbours.
-template <class Real, int Dim, int Kind, int Want, int Points, int Warps>
-__global__ void fields_wide(const Real* __restrict__ x, Index x_row, Index x_col, Index n, Index k,
-                            const Real* __restrict__ bias, const Real* __restrict__ mean, const Real* __restrict__ half,
-                            const Real* __restrict__ offset, const Real* __restrict__ slope,
-                            const Real* __restrict__ whiten, const Real* __restrict__ whiten_t,
-                            const Real* __restrict__ slope_t, Real* density, Real* score, Real* velocity) {
+// In: of points and of what has a number a coordinate; an isotropic half or slope, like the bias, is Real.
+template <class Real, int Dim, int Kind, int Want, int Points, int Warps, class In>
+__global__ void fields_wide(const In* __restrict__ x, Index x_row, Index x_col, Index n, Index k,
+                            const Real* __restrict__ bias, const In* __restrict__ mean,
+                            const typename Choose<Kind == ISOTROPIC, Real, In>::type* __restrict__ half,
+                            const In* __restrict__ offset,
+                            const typename Choose<Kind == ISOTROPIC, Real, In>::type* __restrict__ slope,
+                            const In* __restrict__ whiten, const In* __restrict__ whiten_t,
+                            const In* __restrict__ slope_t, Real* density, Real* score, Real* velocity) {
     constexpr int Chunks = (Dim + LANES - 1) / LANES, Held = Kind == FULL ? Dim : 1;
     __shared__ Real away[Warps][Points][Held], white[Warps][Points][Held];
     const int lane = threadIdx.x % LANES, warp = threadIdx.x / LANES;
@@ -248,7 +269,7 @@ __global__ void fields_wide(const Real* __restrict__ x, Index x_row, Index x_col
 #pragma unroll
         for (int c = 0; c < Chunks; ++c) {
             const int d = lane + c * LANES;
-            at[p][c] = d < Dim ? x[row * x_row + d * x_col] : Real(0);
+            at[p][c] = d < Dim ? widen(x[row * x_row + d * x_col]) : Real(0);
             s[p][c] = b[p][c] = Real(0);
         }
     }
@@ -260,8 +281,8 @@ __global__ void fields_wide(const Real* __restrict__ x, Index x_row, Index x_col
         for (int c = 0; c < Chunks; ++c) {
             const int d = lane + c * LANES;
             const bool in = d < Dim;
-            const Real m = in ? mean[kk * Dim + d] : Real(0);
-            pull[c] = Kind == ISOTROPIC ? half[kk] : Kind == DIAGONAL && in ? half[kk * Dim + d] : Real(0);
+            const Real m = in ? widen(mean[kk * Dim + d]) : Real(0);
+            pull[c] = Kind == ISOTROPIC ? widen(half[kk]) : Kind == DIAGONAL && in ? widen(half[kk * Dim + d]) : Real(0);
 #pragma unroll
             for (int p = 0; p < Points; ++p) {
                 delta[p][c] = at[p][c] - m;
@@ -279,7 +300,7 @@ __global__ void fields_wide(const Real* __restrict__ x, Index x_row, Index x_col
                 const int i = lane + c * LANES;
                 Real y[Points] = {};
                 for (int j = 0; j <= i && i < Dim; ++j) {
-                    const Real l = whiten_t[matrix + (Index)j * Dim + i];
+                    const Real l = widen(whiten_t[matrix + (Index)j * Dim + i]);
 #pragma unroll
                     for (int p = 0; p < Points; ++p) y[p] += l * away[warp][p][j];
                 }
@@ -314,8 +335,8 @@ __global__ void fields_wide(const Real* __restrict__ x, Index x_row, Index x_col
             if (d >= Dim) continue;
             const Index at_k = kk * Dim + d;
             if (Kind != FULL) {
-                const Real rate = Want & VELOCITY ? offset[at_k] : Real(0);
-                const Real ratio = Want & VELOCITY ? slope[Kind == ISOTROPIC ? kk : at_k] : Real(0);
+                const Real rate = Want & VELOCITY ? widen(offset[at_k]) : Real(0);
+                const Real ratio = Want & VELOCITY ? widen(slope[Kind == ISOTROPIC ? kk : at_k]) : Real(0);
 #pragma unroll
                 for (int p = 0; p < Points; ++p) {
                     if (Want & SCORE) s[p][c] += w[p] * pull[c] * delta[p][c];
@@ -326,8 +347,8 @@ __global__ void fields_wide(const Real* __restrict__ x, Index x_row, Index x_col
             const Index matrix = kk * Dim * Dim;
             Real g[Points] = {}, u[Points] = {};
             for (int j = Want & VELOCITY ? 0 : d; j < Dim; ++j) {
-                const Real column = Want & SCORE && j >= d ? whiten[matrix + (Index)j * Dim + d] : Real(0);
-                const Real row = Want & VELOCITY ? slope_t[matrix + (Index)j * Dim + d] : Real(0);
+                const Real column = Want & SCORE && j >= d ? widen(whiten[matrix + (Index)j * Dim + d]) : Real(0);
+                const Real row = Want & VELOCITY ? widen(slope_t[matrix + (Index)j * Dim + d]) : Real(0);
 #pragma unroll
                 for (int p = 0; p < Points; ++p) {
                     if (Want & SCORE) g[p] += column * white[warp][p][j];
@@ -337,7 +358,7 @@ __global__ void fields_wide(const Real* __restrict__ x, Index x_row, Index x_col
 #pragma unroll
             for (int p = 0; p < Points; ++p) {
                 if (Want & SCORE) s[p][c] += w[p] * g[p];
-                if (Want & VELOCITY) b[p][c] += w[p] * (offset[at_k] + u[p]);
+                if (Want & VELOCITY) b[p][c] += w[p] * (widen(offset[at_k]) + u[p]);
             }
         }
         if (Kind == FULL) __syncwarp();  // the next component writes where this one reads

@@ -10,7 +10,7 @@ from importlib import resources
 from si_verify.kernels.cuda_records import KINDS, METHODS, words
 
 WANT = {"log_density": 1, "score": 2, "velocity": 4}
-C_TYPES = {"float32": "float", "float64": "double"}
+C_TYPES = {"float32": "float", "float64": "double", "bfloat16": "float"}  # of arithmetic and answers
 WARPS = 4
 _SHARED_BYTES = 40_000  # below the 48 KiB every device gives a block without being asked
 # Registers hold a point of the narrow kernel; beyond these its arrays would go to memory.
@@ -29,11 +29,14 @@ class FieldKernel:
     points: int
 
 
+MIXTURE, STENCIL = ("cuda_mixture.cu", "cuda_paths.cu"), ("cuda_stencil.cu",)
+
+
 @cache
-def source() -> str:
-    """The translation unit: both files."""
+def source(files: tuple[str, ...] = MIXTURE) -> str:
+    """A translation unit: the files of si_verify/kernels one after another."""
     folder = resources.files("si_verify.kernels")
-    return "\n".join(folder.joinpath(name).read_text() for name in ("cuda_mixture.cu", "cuda_paths.cu"))
+    return "\n".join(folder.joinpath(name).read_text() for name in files)
 
 
 def wanted(quantities: Iterable[str]) -> int:
@@ -42,19 +45,20 @@ def wanted(quantities: Iterable[str]) -> int:
 
 
 def field_kernel(kind: str, dim: int, dtype: str, quantities: Iterable[str]) -> FieldKernel:
-    """The instance for a law; ValueError where none is meant for it."""
-    real, size, want = C_TYPES[dtype], 4 if dtype == "float32" else 8, wanted(quantities)
+    """The instance for a law; ValueError where none is meant for it. dtype "bfloat16": of points and components."""
+    real, size, want = C_TYPES[dtype], 8 if dtype == "float64" else 4, wanted(quantities)
+    loaded = "Bfloat16" if dtype == "bfloat16" else real
     if dim <= _NARROW[kind]:
         each = 2 if dim <= 8 and kind != "full" else 1
         tile = max(4, min(64, _SHARED_BYTES // (words(kind, dim) * size) // 4 * 4))
-        name = f"fields_narrow<{real}, {dim}, {KINDS[kind]}, {want}, {each}, {tile}>"
+        name = f"fields_narrow<{real}, {dim}, {KINDS[kind]}, {want}, {each}, {tile}, {loaded}>"
         return FieldKernel(name, True, 128, 128 * each)
     if kind == "full" and dim > _WIDE_FULL:
         raise ValueError(f"dim: expected at most {_WIDE_FULL} for full covariances, got {dim}")
     each = 4 if dim <= 128 else 2 if dim <= 512 else 1
     if kind == "full":
         each = max(1, min(each, _SHARED_BYTES // (2 * WARPS * dim * size)))
-    name = f"fields_wide<{real}, {dim}, {KINDS[kind]}, {want}, {each}, {WARPS}>"
+    name = f"fields_wide<{real}, {dim}, {KINDS[kind]}, {want}, {each}, {WARPS}, {loaded}>"
     return FieldKernel(name, False, 32 * WARPS, each * WARPS)
 
 

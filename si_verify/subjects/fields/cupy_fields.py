@@ -1,6 +1,8 @@
-"""The mixture fields by the CUDA C++ kernels, compiled by CuPy at run time."""
+"""The mixture fields by the CUDA C++ kernels, compiled by CuPy at run time; and with bfloat16 inputs, as a variant."""
 
 from __future__ import annotations
+
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -8,16 +10,16 @@ from torch import Tensor
 from si_verify.kernels.cuda_fields import DeviceLaw, device_law, evaluate
 from si_verify.kernels.pack import Packed
 from si_verify.kernels.pack_fields import QUANTITIES, Build, fields_by
-from si_verify.subject import Claims, Subject, Unavailable
+from si_verify.subject import VARIANT, Claims, Subject, Unavailable
 
 
 def _evaluate(law: DeviceLaw, x: Tensor, quantity: str) -> Tensor:
-    return evaluate(law, x, (quantity,))[quantity]
+    return evaluate(law, x.to(law.dtype), (quantity,))[quantity]
 
 
-def _prepare(law: Packed, dtype: torch.dtype, device: torch.device) -> DeviceLaw:
+def _prepare(law: Packed, dtype: torch.dtype, device: torch.device, inputs: torch.dtype | None) -> DeviceLaw:
     try:
-        return device_law(law, dtype, device)
+        return device_law(law, inputs or dtype, device)
     except ValueError as error:
         raise Unavailable(f"no CUDA kernel for this shape: {error}") from error
 
@@ -27,23 +29,36 @@ def _on_cuda(device: torch.device) -> None:
         raise Unavailable(f"the CUDA kernels run on CUDA, and this case is on {device}")
 
 
-def _load() -> Build:
+def _load(inputs: torch.dtype | None = None) -> Build:
     if not torch.cuda.is_available():
         raise Unavailable(f"torch {torch.__version__} sees no CUDA device")
     try:
         import cupy  # noqa: F401
     except ImportError as error:
         raise Unavailable(f"cupy is not installed ({error}): pip install 'si-verify[cuda]'") from error
-    return fields_by(_evaluate, _prepare, _on_cuda)
+    return fields_by(_evaluate, partial(_prepare, inputs=inputs), _on_cuda)
 
 
-SUBJECT = Subject(
-    name="cupy/fields",
-    kind="field",
-    load=_load,
-    claims=Claims(quantities=QUANTITIES),
-    tags=frozenset({"kernel", "cupy", "cuda"}),
-    modules=("si_verify.kernels.cuda_source", "si_verify.kernels.cuda_records"),
-    dtypes=("float64", "float32"),
-    summary="CUDA C++: a thread or a warp a point, online softmax, full covariances pre-whitened",
+_MODULES = ("si_verify.kernels.cuda_source", "si_verify.kernels.cuda_records")
+SUBJECTS = (
+    Subject(
+        name="cupy/fields",
+        kind="field",
+        load=_load,
+        claims=Claims(quantities=QUANTITIES),
+        tags=frozenset({"kernel", "cupy", "cuda"}),
+        modules=_MODULES,
+        dtypes=("float64", "float32"),
+        summary="CUDA C++: a thread or a warp a point, online softmax, full covariances pre-whitened",
+    ),
+    Subject(
+        name="cupy/fields-bfloat16",
+        kind="field",
+        load=partial(_load, torch.bfloat16),
+        claims=Claims(quantities=QUANTITIES, extra={"inputs": "bfloat16"}),
+        tags=frozenset({"kernel", "cupy", "cuda", VARIANT}),
+        modules=(*_MODULES, "si_verify.kernels.pack_bfloat16"),
+        dtypes=("float32",),
+        summary="the same with bfloat16 points and components, all arithmetic in float32",
+    ),
 )

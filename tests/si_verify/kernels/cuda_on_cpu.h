@@ -14,6 +14,7 @@
 #define __global__
 #define __shared__ static
 #define __restrict__
+#define __launch_bounds__(...)
 
 struct Triple {
     unsigned x, y, z;
@@ -62,10 +63,11 @@ static void launch(unsigned grid, unsigned block, std::function<void()> kernel) 
     blockDim = {block, 1, 1};
     for (unsigned b = 0; b < grid; ++b) {
         blockIdx = {b, 0, 0};
-        fibers.clear();
-        fibers.resize(block);
+        fibers.resize(block);  // stacks are kept from block to block
         for (auto& f : fibers) {
             f.stack.resize(1 << 16);
+            f.done = false;
+            f.waits = RUNNING;
             getcontext(&f.context);
             f.context.uc_stack.ss_sp = f.stack.data();
             f.context.uc_stack.ss_size = f.stack.size();
@@ -93,6 +95,21 @@ static void launch(unsigned grid, unsigned block, std::function<void()> kernel) 
     }
 }
 }  // namespace cuda_on_cpu
+
+// A pointer to inputs of whatever type an instance takes.
+struct In {
+    const void* at;
+    template <class T>
+    operator const T*() const {
+        return static_cast<const T*>(at);
+    }
+};
+
+static inline float __uint_as_float(unsigned bits) {
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+}
 
 static inline void __syncthreads() { cuda_on_cpu::wait(cuda_on_cpu::AT_BLOCK); }
 static inline void __syncwarp() { cuda_on_cpu::wait(cuda_on_cpu::AT_WARP); }

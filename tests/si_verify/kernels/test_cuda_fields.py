@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,21 +11,42 @@ import torch
 
 from si_verify.kernels.cuda_compile import entries, ptx
 from si_verify.kernels.cuda_fields import device_law, evaluate
-from si_verify.kernels.cuda_records import records, scaled, words
-from si_verify.kernels.cuda_source import field_kernel
-from si_verify.kernels.pack import pack
+from si_verify.kernels.cuda_records import _LOG2E, _ROOT, records, scaled, words
+from si_verify.kernels.cuda_source import field_kernel, source
+from si_verify.kernels.pack import Packed, pack
+from si_verify.kernels.pack_bfloat16 import rounded
 from si_verify.subject import Unavailable
 from tests.si_verify.kernels.cuda_on_cpu import Library
-from tests.si_verify.kernels.laws import UNITS, T, cloud, mixture, worst
+from tests.si_verify.kernels.laws import UNITS, T, cloud, mixture, worst, worst_of_law
 
 ALL = ("log_density", "score", "velocity")
 KINDS = ("isotropic", "diagonal", "full")
 DIMS = (1, 3, 40)
 DTYPES = (torch.float64, torch.float32)
+HALF = {"inputs": "bfloat16"}
+BRAIN = """
+__device__ inline float brain(float v) {
+    unsigned bits;
+    memcpy(&bits, &v, sizeof v);
+    return __uint_as_float((bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000u);
+}
+"""
+# Sums that go on in bfloat16, in the narrow kernel and in the wide: total and score.
+WRONG = (
+    ("a.total += w;", "a.total = brain(a.total + w);"),
+    ("total[p] += w[p];", "total[p] = brain(total[p] + w[p]);"),
+    ("a.s[d] += (Kind == DIAGONAL", "a.s[d] = brain(a.s[d]) + (Kind == DIAGONAL"),
+    ("s[p][c] += w[p] * pull[c] * delta[p][c];", "s[p][c] = brain(s[p][c] + w[p] * pull[c] * delta[p][c]);"),
+)
 
 
 def name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
+
+
+def broken(i: int, kernel: str) -> str:
+    """The instance's name among those of a wrong source."""
+    return f"wrong{i}::" + kernel.replace("Bfloat16", f"wrong{i}::Bfloat16")
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +54,13 @@ def library(tmp_path_factory) -> Iterator[Library]:
     names = [field_kernel(kind, dim, name(dtype), ALL).name for kind in KINDS for dim in DIMS for dtype in DTYPES]
     names.append(field_kernel("full", 3, "float64", ("score",)).name)
     names.append(field_kernel("full", 40, "float64", ("score",)).name)
-    built = Library(names, tmp_path_factory.mktemp("cuda"))
+    halves = [field_kernel(kind, dim, "bfloat16", ALL).name for kind in KINDS for dim in (3, 40)]
+    code = [source(), BRAIN]
+    for i, (old, new) in enumerate(WRONG):
+        assert source().count(old) == 1
+        code.append(f"namespace wrong{i} {{\n{source().replace(old, new)}\n}}")
+        names.append(broken(i, field_kernel("diagonal", (3, 40)[i % 2], "bfloat16", ALL).name))
+    built = Library([*names, *halves], tmp_path_factory.mktemp("cuda"), "\n".join(code))
     with built.installed():
         yield built
 
@@ -45,6 +73,7 @@ def run(library: Library, interpolant, x: torch.Tensor, quantities=ALL) -> dict[
 def test_the_sources_compile_to_ptx(architecture):
     shapes = [("isotropic", 2, "float32"), ("diagonal", 16, "float64"), ("isotropic", 1000, "float32")]
     shapes += [("full", 16, "float32"), ("full", 128, "float32")]
+    shapes += [("isotropic", 2, "bfloat16"), ("isotropic", 1000, "bfloat16"), ("full", 128, "bfloat16")]
     kernels = [field_kernel(*shape, ALL).name for shape in shapes]
     try:
         text = ptx(kernels, architecture)
@@ -131,3 +160,47 @@ def test_an_empty_batch_and_bad_input():
 def test_full_covariances_beyond_the_kernel_are_refused():
     with pytest.raises(ValueError, match="dim"):
         field_kernel("full", 1000, "float32", ALL)
+
+
+def read(law: Packed) -> Packed:
+    """The law that the kernels read with bfloat16 inputs, in float64."""
+    if field_kernel(law.kind, law.dim, "bfloat16", ALL).narrow:
+        return law
+    law = rounded(scaled(law), _LOG2E)
+    slope = law.slope * _ROOT if law.kind == "full" else law.slope
+    return replace(
+        law, log_weight=law.log_weight / _LOG2E, precision=law.precision / (0.5 * _LOG2E), whiten=law.whiten / _ROOT,
+        slope=slope,
+    )  # fmt: skip
+
+
+def run_halved(interpolant, x: torch.Tensor) -> dict[str, torch.Tensor]:
+    return evaluate(device_law(pack(interpolant, T), torch.bfloat16, x.device), x.to(torch.bfloat16), ALL)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dim", [3, 40])
+@pytest.mark.parametrize(("n", "k"), [(9, 1), (33, 7), (5, 50)])
+def test_bfloat16_inputs_are_the_law_of_the_rounded_numbers(library, n, k, dim, kind):
+    interpolant = mixture(k, dim, kind)
+    x = cloud(interpolant, n, torch.float32)
+    answer = run_halved(interpolant, x)
+    assert all(value.dtype == torch.float32 for value in answer.values())
+    assert worst_of_law(interpolant, read(pack(interpolant, T)), x.to(torch.bfloat16), answer) <= UNITS
+    assert worst(interpolant, x, answer, HALF) <= UNITS
+    assert worst(interpolant, x, answer) > UNITS
+
+
+@pytest.mark.parametrize("i", range(len(WRONG)))
+def test_sums_in_bfloat16_are_rejected(library, i, monkeypatch):
+    interpolant = mixture(1000, (3, 40)[i % 2], "diagonal")
+    x = cloud(interpolant, 40 if i % 2 == 0 else 7, torch.float32)
+    right = run_halved(interpolant, x)
+    # Launched by the right name, run by the wrong source.
+    names = [n.replace(f"wrong{i}::", "") if f"wrong{i}::" in n else "" for n in library.names]
+    monkeypatch.setattr(library, "names", names)
+    wrong = run_halved(interpolant, x)
+    assert worst(interpolant, x, right, HALF) <= UNITS
+    assert worst_of_law(interpolant, read(pack(interpolant, T)), x.to(torch.bfloat16), wrong) > UNITS
+    if i % 2 == 0:
+        assert worst(interpolant, x, wrong, HALF) > UNITS
