@@ -104,6 +104,23 @@ def guard_density(solve: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
+def guard_path(plan: Callable[..., Any]) -> Callable[..., Callable[..., torch.Tensor]]:
+    """Guard ``plan(...) -> run`` and ``run(x0, seed, ...) -> x``."""
+
+    @functools.wraps(plan, updated=())
+    def guarded(*args: Any, **kwargs: Any) -> Callable[..., torch.Tensor]:
+        run = _call("plan", plan, args, kwargs)
+        if not callable(run):
+            raise SubjectError(f"plan: expected a callable run(x0, seed), got {type(run).__name__}")
+
+        def ran(x0: torch.Tensor, *rest: Any, **named: Any) -> torch.Tensor:
+            return _expect("run", _call("run", run, (x0, *rest), named), tuple(x0.shape), x0)
+
+        return ran
+
+    return guarded
+
+
 def guard_sampler(sampler: Callable[..., Any]) -> Callable[..., torch.Tensor]:
     """Guard ``sample(model, x, steps, generator) -> x``; a Sampler keeps its clock, prediction and levels."""
     inner = sampler.sample if isinstance(sampler, Sampler) else sampler
@@ -128,6 +145,8 @@ def guard(kind: str, implementation: Any) -> Any:
         return guard_density(implementation)
     if kind == "sampler":
         return guard_sampler(implementation)
+    if kind == "path":
+        return guard_path(implementation)
     if kind == "likelihood":
         from si_verify.likelihood.guard import guard_likelihood
 

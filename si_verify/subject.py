@@ -19,6 +19,11 @@ sampler     see si_verify/subjects/samplers
 pde         ``solve(problem, times) -> ρ (T, *shape)`` at all times on ``problem.grid`` (si_verify/density/problem.py);
             its claims: si_verify/density/claims.py; log-densities along particles: si_verify/density/particles.py
 drift       learned fields, or an objective they are learned with: si_verify/learning/guard.py
+path        ``plan(interpolant, times, method, epsilon, dtype, device) -> run``, method one of
+            ``claims.extra["methods"]`` (si_verify/paths/schemes.py); ``run(x0, seed, *, stream=0, first_particle=0,
+            first_step=0) -> x at times[-1]`` of dX = (b ± ε s) dt + √(2ε) dW, + on a rising grid; the normals of
+            particle i at step j are those of ``si_verify.kernels.philox.normals`` with the same arguments; with
+            ``claims.extra["to_the_bit"]`` a particle's path does not depend on those that go with it
 likelihood  log-density and KL estimators, and the bounds on KL: si_verify/likelihood/estimate.py
 ========== ==================================================================================================
 """
@@ -31,8 +36,8 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any, Literal
 
-Kind = Literal["field", "ode", "sde", "sampler", "pde", "drift", "likelihood"]
-KINDS: tuple[str, ...] = ("field", "ode", "sde", "sampler", "pde", "drift", "likelihood")
+Kind = Literal["field", "ode", "sde", "sampler", "pde", "drift", "likelihood", "path"]
+KINDS: tuple[str, ...] = ("field", "ode", "sde", "sampler", "pde", "drift", "likelihood", "path")
 
 
 class Unavailable(Exception):

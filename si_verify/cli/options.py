@@ -29,6 +29,7 @@ class TargetKind(StrEnum):
     pde = "pde"
     drift = "drift"
     likelihood = "likelihood"
+    path = "path"
 
 
 class Experiment(StrEnum):
