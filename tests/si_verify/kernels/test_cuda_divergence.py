@@ -20,6 +20,7 @@ from tests.si_verify.kernels.laws import UNITS, T, cloud, mixture
 
 KINDS = ("isotropic", "diagonal", "full")
 DIMS = (1, 3, 40)  # one, one and sixteen threads a point
+STRETCHES = ((9001, 3), (4500, 5))  # components, and coordinates of one thread or two: three stretches and two
 DTYPES = (torch.float64, torch.float32)
 PARAMETERS = (
     "const R* x, Index xr, Index xc, Index n, Index k, const R* a, const R* b, const R* c, const R* d, const R* e, "
@@ -46,6 +47,7 @@ def library(tmp_path_factory) -> Iterator[Library]:
     cuda_on_cpu._PARAMETERS["derivatives"] = PARAMETERS
     names = [instance(kind, dim, name(dtype), True) for kind in KINDS for dim in DIMS for dtype in DTYPES]
     names += [instance("diagonal", 3, "float64", False), instance("full", 40, "float64", False)]
+    names += [instance("diagonal", 5, "float32", True)]
     built = Library(names, tmp_path_factory.mktemp("cuda"), source(FILES))
     with built.installed():
         yield built
@@ -92,10 +94,10 @@ def test_without_a_probe(library, kind, dim):
         assert torch.equal(value, whole[quantity]), quantity
 
 
-@pytest.mark.parametrize("dim", [3, 40])
-def test_stretches_of_components_merge(library, dim):
-    """Two stretches and a part of one; the best component moves from stretch to stretch with the point."""
-    interpolant = mixture(9001, dim, "diagonal")
+@pytest.mark.parametrize(("k", "dim"), STRETCHES)
+def test_stretches_of_components_merge(library, k, dim):
+    """The last stretch is a part of one; the best component moves from stretch to stretch with the point."""
+    interpolant = mixture(k, dim, "diagonal")
     x = cloud(interpolant, 4, torch.float32)
     v = vectors(x)
     assert off(interpolant, x, v, run(interpolant, x, v)) <= UNITS
