@@ -35,6 +35,7 @@ class DensityProblem:
     direction   "forward" or "backward"
     lattice_drift(t, axes, axis)  component ``axis`` of the drift on a lattice of float64 coordinates
     point_drift(t, x)             the drift at float64 points (N, D)
+    steady      the drift does not depend on t, and is asked for once
     """
 
     grid: Grid
@@ -43,6 +44,7 @@ class DensityProblem:
     direction: Literal["forward", "backward"]
     lattice_drift: LatticeDrift = field(repr=False)
     point_drift: PointDrift = field(repr=False)
+    steady: bool = False
     _kept: dict[tuple[str, float, int], Tensor] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -78,7 +80,7 @@ class DensityProblem:
 
     def _on(self, place: str, t: float, axis: int) -> Tensor:
         # A Runge–Kutta step ends where the next one starts, and every axis is asked for at every stage.
-        key = (place, t, axis)
+        key = (place, 0.0 if self.steady else t, axis)
         if key not in self._kept:
             if len(self._kept) >= 6 * self.grid.dim:
                 self._kept.pop(next(iter(self._kept)))

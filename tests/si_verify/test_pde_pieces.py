@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,10 +20,12 @@ from si_verify.density.errors import Shrinking, distances, kullback_leibler
 from si_verify.density.exact import exact_values
 from si_verify.density.grid import Grid
 from si_verify.density.order import judge, observed_order
+from si_verify.density.problem import DensityProblem
 from si_verify.fields import mixture as mixture_fields
 from si_verify.gate import Verdict
 from si_verify.gate import judge as verdict_of
 from si_verify.subject import Claims, Subject
+from si_verify.subjects.pde import upwind
 from si_verify.subjects.pde.tridiagonal import LineOperator, solve_tridiagonal
 
 CORRELATED = GaussianMixture(
@@ -188,3 +192,19 @@ def test_bad_forms_and_amounts_are_named() -> None:
         exact_values(SimpleNamespace(kind="diagonal"), grid, "cells")
     with pytest.raises(ValueError, match="amount"):
         density_case(problems.get("1d-bimodal"), "lots")
+
+
+def test_a_steady_drift_is_asked_for_once_and_changes_no_number() -> None:
+    asked: list[float] = []
+
+    def drift(t: float, axes: Sequence[torch.Tensor], axis: int) -> torch.Tensor:
+        asked.append(t)
+        return -0.5 * axes[axis].reshape([-1 if a == axis else 1 for a in range(2)]).expand([len(a) for a in axes])
+
+    box = Grid((-4.0, -4.0), (4.0, 4.0), (24, 20))
+    initial = exact_values(GaussianMixture([1.0], [[0.5, 0.0]], [0.6]), box, "averages")
+    given = DensityProblem(box, initial, lambda t: 0.5, "forward", drift, lambda t, x: -0.5 * x)
+    plain = upwind.solve(given, [0.0, 0.3])
+    many, asked[:] = len(asked), []
+    assert torch.equal(upwind.solve(dataclasses.replace(given, steady=True), [0.0, 0.3]), plain)
+    assert len(asked) == 2 < many
