@@ -8,7 +8,11 @@ unlimited, and with K ≤ BK every answer is written once and never read.
     m' = max(m, max_k l_k),  w_k = e^{l_k − m'},  z' = z e^{m − m'} + Σ w_k,  S' = S e^{m − m'} + Σ w_k f_k
 
 (online softmax: Milakov and Gimelshein, arXiv:1805.02867; f_k, l_k: si_verify/kernels/pack.py). With DOT the weighted
-sums are matrix products in the expanded form; the logits never are. This module imports triton: import it late.
+sums are matrix products in the expanded form; the logits never are. With TF32 their factors are rounded to it, to
+nearest and here (tensor cores cut digits off), so that what a product loses is known: si_verify/fields/precision.py.
+Points and components may be bfloat16 (pack_bfloat16.py); everything after loading them is float32.
+
+This module imports triton: import it late.
 """
 
 from __future__ import annotations
@@ -26,13 +30,29 @@ _TILE = 8192  # elements of the (BN, BK, BD) difference tile: 64 registers a thr
 
 
 @triton.jit
+def nearest_tf32(v):
+    """The nearest of 11 binary digits, ties to even; NaN stays NaN."""
+    bits = v.to(tl.int32, bitcast=True)
+    bits = (bits + 0xFFF + ((bits >> 13) & 1)) & -0x2000
+    return tl.where(v == v, bits.to(tl.float32, bitcast=True), v)
+
+
+@triton.jit
+def product(w, v, TF32: tl.constexpr):
+    """w (BN, BK) · v (BK, BD), accumulated in float32."""
+    if TF32:
+        return tl.dot(nearest_tf32(w), nearest_tf32(v), input_precision="tf32")
+    return tl.dot(w, v, input_precision="ieee")
+
+
+@triton.jit
 def mixture_fields(
     x, log_weight, mean, precision, slope, offset, log_density, score, velocity, n, k, dim, x_row, x_col,
     ISO: tl.constexpr, DENSITY: tl.constexpr, SCORE: tl.constexpr, VELOCITY: tl.constexpr, DOT: tl.constexpr,
-    LOWEST: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, BD: tl.constexpr,
+    TF32: tl.constexpr, LOWEST: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, BD: tl.constexpr,
 ):  # fmt: skip
     """One program: rows [pid·BN, pid·BN + BN). Offsets are 64-bit: N·D and K·D pass 2³¹."""
-    dtype = log_weight.dtype.element_ty
+    dtype = log_weight.dtype.element_ty  # of all arithmetic, whatever is loaded
     rows = tl.program_id(0).to(tl.int64) * BN + tl.arange(0, BN).to(tl.int64)
     row_ok = rows < n
     # A finite start, so that no difference of infinities arises whatever the first tile holds.
@@ -48,13 +68,13 @@ def mixture_fields(
             at_x = rows[:, None] * x_row + ds[None, :] * x_col
             at_k = ks[:, None] * dim + ds[None, :]
             k_mask = k_ok[:, None] & d_ok[None, :]
-            points = tl.load(x + at_x, mask=row_ok[:, None] & d_ok[None, :], other=0.0)
-            centres = tl.load(mean + at_k, mask=k_mask, other=0.0)
+            points = tl.load(x + at_x, mask=row_ok[:, None] & d_ok[None, :], other=0.0).to(dtype)
+            centres = tl.load(mean + at_k, mask=k_mask, other=0.0).to(dtype)
             delta = points[:, None, :] - centres[None, :, :]
             if ISO:
                 square += tl.sum(delta * delta, axis=2)
             else:
-                scale = tl.load(precision + at_k, mask=k_mask, other=0.0)
+                scale = tl.load(precision + at_k, mask=k_mask, other=0.0).to(dtype)
                 square += tl.sum(delta * delta * scale[None, :, :], axis=2)
         if ISO:
             square = square * tl.load(precision + ks, mask=k_ok, other=0.0)[None, :]
@@ -75,18 +95,18 @@ def mixture_fields(
                 at_k = ks[:, None] * dim + ds[None, :]
                 k_mask = k_ok[:, None] & d_ok[None, :]
                 mask = row_ok[:, None] & d_ok[None, :]
-                points = tl.load(x + rows[:, None] * x_row + ds[None, :] * x_col, mask=mask, other=0.0)
-                centres = tl.load(mean + at_k, mask=k_mask, other=0.0)
+                points = tl.load(x + rows[:, None] * x_row + ds[None, :] * x_col, mask=mask, other=0.0).to(dtype)
+                centres = tl.load(mean + at_k, mask=k_mask, other=0.0).to(dtype)
                 at = rows[:, None] * dim + ds[None, :]
                 if SCORE:
                     if ISO:
                         p = tl.load(precision + ks, mask=k_ok, other=0.0)[:, None]
                     else:
-                        p = tl.load(precision + at_k, mask=k_mask, other=0.0)
+                        p = tl.load(precision + at_k, mask=k_mask, other=0.0).to(dtype)
                     if DOT:
                         p = tl.broadcast_to(p, [BK, BD])
-                        own = tl.dot(w, p * centres, input_precision="ieee")
-                        own -= points * tl.dot(w, p, input_precision="ieee")
+                        own = product(w, p * centres, TF32)
+                        own -= points * product(w, p, TF32)
                     else:
                         pull = p[None, :, :] * (centres[None, :, :] - points[:, None, :])
                         own = tl.sum(w[:, :, None] * pull, axis=1)
@@ -97,12 +117,12 @@ def mixture_fields(
                     if ISO:
                         v = tl.load(slope + ks, mask=k_ok, other=0.0)[:, None]
                     else:
-                        v = tl.load(slope + at_k, mask=k_mask, other=0.0)
-                    rate = tl.load(offset + at_k, mask=k_mask, other=0.0)
+                        v = tl.load(slope + at_k, mask=k_mask, other=0.0).to(dtype)
+                    rate = tl.load(offset + at_k, mask=k_mask, other=0.0).to(dtype)
                     if DOT:
                         v = tl.broadcast_to(v, [BK, BD])
-                        own = tl.dot(w, rate - v * centres, input_precision="ieee")
-                        own += points * tl.dot(w, v, input_precision="ieee")
+                        own = product(w, rate - v * centres, TF32)
+                        own += points * product(w, v, TF32)
                     else:
                         flow = rate[None, :, :] + v[None, :, :] * (points[:, None, :] - centres[None, :, :])
                         own = tl.sum(w[:, :, None] * flow, axis=1)
@@ -129,12 +149,15 @@ def evaluate(
     *,
     tile: tuple[int, int, int] | None = None,
     dot: bool | None = None,
+    tf32: bool = False,
     out: dict[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
-    """The quantities asked for at x (N, D), of any strides; answers are contiguous.
+    """The quantities asked for at x (N, D), of any strides; answers are contiguous, of the log-weights' dtype.
 
-    law   isotropic or diagonal, as tensors of x's dtype and device
+    law   isotropic or diagonal, as tensors on x's device, means of x's dtype: float64, float32, or bfloat16
+          with float32 log-weights (``as_bfloat16``)
     tile  (BN, BK, BD); dot: weighted sums as matrix products (float32 only); both chosen by shape if not given
+    tf32  those products in TF32, and sums always by them
     out   contiguous tensors to write into, whatever they hold
     """
     if law.kind == "full":
@@ -144,12 +167,15 @@ def evaluate(
     if x.dtype != law.mean.dtype or x.device != law.mean.device:
         raise ValueError(f"x: expected {law.mean.dtype} on {law.mean.device}, got {x.dtype} on {x.device}")
     n, dim, k = x.shape[0], law.dim, law.n_components
-    use_dot = (dim >= 16 and k >= 16) if dot is None else dot
-    use_dot = use_dot and x.dtype == torch.float32
+    real = law.log_weight.dtype
+    if tf32 and real != torch.float32:
+        raise ValueError(f"tf32: expected log-weights in float32 for it, got {real}")
+    use_dot = tf32 or ((dim >= 16 and k >= 16) if dot is None else dot)
+    use_dot = use_dot and real == torch.float32
     answer = dict(out or {})
     for quantity in quantities:
         shape = (n,) if quantity == "log_density" else (n, dim)
-        answer.setdefault(quantity, torch.empty(shape, dtype=x.dtype, device=x.device))
+        answer.setdefault(quantity, torch.empty(shape, dtype=real, device=x.device))
     if n == 0:
         return answer
     bn, bk, bd = tile or tiles(k, dim, use_dot)
@@ -159,8 +185,8 @@ def evaluate(
         *(answer.get(q, dummy) for q in ("log_density", "score", "velocity")),
         n, k, dim, x.stride(0), x.stride(1),
         ISO=law.kind == "isotropic", DENSITY="log_density" in quantities, SCORE="score" in quantities,
-        VELOCITY="velocity" in quantities, DOT=use_dot, LOWEST=float(torch.finfo(x.dtype).min),
-        BN=bn, BK=bk, BD=bd,
+        VELOCITY="velocity" in quantities, DOT=use_dot, TF32=tf32,
+        LOWEST=float(torch.finfo(real).min), BN=bn, BK=bk, BD=bd,
     )  # fmt: skip
     return answer
 

@@ -1,29 +1,38 @@
-"""The mixture fields by the Triton kernel, on a GPU; and the same kernel in Triton's interpreter, by another name."""
+"""The mixture fields by the Triton kernel, on a GPU; and the same kernel in Triton's interpreter, by another name.
+
+Each also with its weighted sums in TF32, and with bfloat16 points and components: variants, with bounds of their own
+(si_verify/fields/precision.py).
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from si_verify.kernels.pack import Packed
+from si_verify.kernels.pack_bfloat16 import as_bfloat16, rounded
 from si_verify.kernels.pack_fields import QUANTITIES, Build, fields_by
 from si_verify.subject import VARIANT, Claims, Subject, Unavailable
 
 MODULE = "si_verify.kernels.triton_mixture"
+# Name -> claim of a coarser format.
+FORMATS = {"": {}, "tf32": {"sums": "tf32"}, "bfloat16": {"inputs": "bfloat16"}}
 
 
-def _evaluate(law: Packed, x: Tensor, quantity: str) -> Tensor:
+def _evaluate(law: Packed, x: Tensor, quantity: str, form: str = "") -> Tensor:
     from si_verify.kernels.triton_mixture import evaluate
 
-    return evaluate(law, x, (quantity,))[quantity]
+    return evaluate(law, x.to(law.mean.dtype), (quantity,), tf32=form == "tf32")[quantity]
 
 
-def _separable(law: Packed, dtype: torch.dtype, device: torch.device) -> Packed:
+def _separable(law: Packed, dtype: torch.dtype, device: torch.device, form: str = "") -> Packed:
     if law.kind == "full":
         raise Unavailable("the Triton kernel takes isotropic and diagonal covariances, and these are full")
-    return law.to(dtype, device)
+    return as_bfloat16(rounded(law), device) if form == "bfloat16" else law.to(dtype, device)
 
 
 def _require_triton() -> None:
@@ -38,41 +47,48 @@ def _on_cuda(device: torch.device) -> None:
         raise Unavailable(f"the Triton kernel runs on CUDA, and this case is on {device}")
 
 
-def _load() -> Build:
+def _fields(form: str, admit: Callable[[torch.device], None]) -> Build:
+    return fields_by(partial(_evaluate, form=form), partial(_separable, form=form), admit)
+
+
+def _load(form: str) -> Build:
     if not torch.cuda.is_available():
         raise Unavailable(f"torch {torch.__version__} sees no CUDA device")
     _require_triton()
     if os.environ.get("TRITON_INTERPRET") == "1":
         raise Unavailable("TRITON_INTERPRET=1: what would run is the interpreter, which is triton/fields-interpreted")
-    return fields_by(_evaluate, _separable, _on_cuda)
+    return _fields(form, _on_cuda)
 
 
-def _load_interpreted() -> Build:
+def _load_interpreted(form: str) -> Build:
     _require_triton()
     if os.environ.get("TRITON_INTERPRET") != "1":
         raise Unavailable("runs only under TRITON_INTERPRET=1")
-    return fields_by(_evaluate, _separable)
+    return _fields(form, lambda device: None)
 
 
-SUBJECTS = (
-    Subject(
-        name="triton/fields",
+_SUMMARIES = {
+    "": "one pass over components with online softmax, Triton on CUDA",
+    "tf32": "the same, weighted sums as TF32 products accumulated in float32",
+    "bfloat16": "the same, bfloat16 points and components, all arithmetic in float32",
+}
+
+
+def _subject(form: str, interpreted: bool) -> Subject:
+    ending = "".join(f"-{word}" for word in ("interpreted" if interpreted else "", form) if word)
+    tags = {"kernel", "triton", "interpreter" if interpreted else "cuda"}
+    return Subject(
+        name=f"triton/fields{ending}",
         kind="field",
-        load=_load,
-        claims=Claims(quantities=QUANTITIES),
-        tags=frozenset({"kernel", "triton", "cuda"}),
+        load=partial(_load_interpreted if interpreted else _load, form),
+        claims=Claims(quantities=QUANTITIES, extra=FORMATS[form]),
+        tags=frozenset(tags | {VARIANT} if interpreted or form else tags),
         modules=(MODULE,),
-        dtypes=("float64", "float32"),
-        summary="one pass over components with online softmax, Triton on CUDA",
-    ),
-    Subject(
-        name="triton/fields-interpreted",
-        kind="field",
-        load=_load_interpreted,
-        claims=Claims(quantities=QUANTITIES),
-        tags=frozenset({"kernel", "triton", "interpreter", VARIANT}),
-        modules=(MODULE,),
-        dtypes=("float64", "float32"),
-        summary="the Triton kernel's logic in Triton's interpreter on the CPU: no statement about a GPU",
-    ),
-)
+        dtypes=("float32",) if form else ("float64", "float32"),
+        summary=f"in Triton's interpreter on the CPU, no statement about a GPU: {_SUMMARIES[form]}"
+        if interpreted
+        else _SUMMARIES[form],
+    )
+
+
+SUBJECTS = tuple(_subject(form, interpreted) for interpreted in (False, True) for form in FORMATS)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from importlib import util
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +15,19 @@ pytest.importorskip("triton")
 if not torch.cuda.is_available() and os.environ.get("TRITON_INTERPRET") != "1":
     pytest.skip("no GPU: test_triton_interpreter.py runs these in the interpreter", allow_module_level=True)
 
+import triton
+import triton.language as tl
+
 from analytic import Interpolant
+from si_verify import discovery
+from si_verify.case import Case
+from si_verify.execute import run_case
+from si_verify.gate import Verdict
 from si_verify.kernels.pack import pack
-from si_verify.kernels.triton_mixture import evaluate
+from si_verify.kernels.pack_bfloat16 import as_bfloat16, rounded
+from si_verify.kernels.triton_mixture import evaluate, nearest_tf32
 from tests.si_verify.kernels import laws
-from tests.si_verify.kernels.laws import UNITS, T, mixture, worst
+from tests.si_verify.kernels.laws import UNITS, T, mixture, worst, worst_of_law
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 DTYPES = (torch.float64, torch.float32)
@@ -136,3 +147,92 @@ def test_nan_stays_in_its_row():
     for value in answer.values():
         bad = torch.isnan(value).reshape(8, -1).any(1)
         assert bad.tolist() == [i == 3 for i in range(8)]
+
+
+COARSE = [(33, 7, 1), (7, 33, 33), (40, 1000, 2), (2, 3, 200)]
+TF32, BFLOAT16 = {"sums": "tf32"}, {"inputs": "bfloat16"}
+
+
+@triton.jit
+def round_all(values, answers, N: tl.constexpr):
+    at = tl.arange(0, N)
+    tl.store(answers + at, nearest_tf32(tl.load(values + at)))
+
+
+def test_tf32_is_the_nearest_of_eleven_digits():
+    one = [1.0, 1 + 2**-11, 1 + 2**-11 + 2**-23, 1 + 3 * 2**-11, -1 - 2**-12, -(2.0**100) * (1 + 2**-10), 0.0, np.nan]
+    known = [1.0, 1.0, 1 + 2**-10, 1 + 2**-9, -1.0, -(2.0**100) * (1 + 2**-10), 0.0, np.nan]
+    values = torch.tensor(one, dtype=torch.float32, device=DEVICE)
+    answers = torch.empty_like(values)
+    round_all[(1,)](values, answers, N=8)
+    np.testing.assert_array_equal(answers.cpu().numpy(), np.float32(known))
+
+
+@pytest.mark.parametrize("kind", ["isotropic", "diagonal"])
+@pytest.mark.parametrize(("n", "k", "dim"), COARSE)
+def test_tf32_sums_keep_their_own_bound_and_not_that_of_float32(n, k, dim, kind):
+    interpolant = mixture(k, dim, kind)
+    x = cloud(interpolant, n, torch.float32)
+    answer = run(interpolant, x, tf32=True)
+    assert worst(interpolant, x, answer, TF32) <= UNITS
+    assert worst(interpolant, x, answer) > UNITS
+    assert worst(interpolant, x, {"log_density": answer["log_density"]}) <= UNITS  # logits are float32
+
+
+def test_tf32_needs_float32():
+    with pytest.raises(ValueError, match="tf32"):
+        run(mixture(3, 2), torch.zeros(4, 2, dtype=torch.float64, device=DEVICE), tf32=True)
+
+
+@pytest.mark.parametrize("kind", ["isotropic", "diagonal"])
+@pytest.mark.parametrize(("n", "k", "dim"), COARSE)
+def test_bfloat16_inputs_are_the_law_of_the_rounded_numbers(n, k, dim, kind):
+    interpolant = mixture(k, dim, kind)
+    x = cloud(interpolant, n, torch.float32)
+    law, points = rounded(pack(interpolant, T)), x.to(torch.bfloat16)
+    answer = evaluate(as_bfloat16(law, DEVICE), points)
+    assert all(value.dtype == torch.float32 for value in answer.values())
+    assert worst_of_law(interpolant, law, points, answer) <= UNITS
+    assert worst(interpolant, x, answer, BFLOAT16) <= UNITS
+    assert worst(interpolant, x, answer) > UNITS
+
+
+HELD = ".to(tl.bfloat16).to(dtype)"
+WRONG = {
+    "totals": ("        top = new_top\n", f"        top = new_top\n        total = total{HELD}\n"),
+    "sums": ("tl.store(score + at, own * finish", f"tl.store(score + at, own{HELD} * finish"),
+    "logits": ("        new_top = tl.max", f"        logits = logits{HELD}\n        new_top = tl.max"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_kernel_that_goes_on_in_bfloat16_is_rejected(wrong, tmp_path):
+    from si_verify.kernels import triton_mixture
+
+    text = Path(triton_mixture.__file__).read_text()
+    old, new = WRONG[wrong]
+    assert text.count(old) == 1
+    path = tmp_path / "wrong_mixture.py"
+    path.write_text(text.replace(old, new))
+    spec = util.spec_from_file_location("wrong_mixture", path)
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    interpolant = mixture(1000, 2, "diagonal")
+    x = cloud(interpolant, 40, torch.float32)
+    law, points = rounded(pack(interpolant, T)), x.to(torch.bfloat16)
+    answer = module.evaluate(as_bfloat16(law, DEVICE), points, tile=(16, 4, 2))
+    assert worst(interpolant, x, answer, BFLOAT16) > UNITS
+    assert worst_of_law(interpolant, law, points, answer) > UNITS
+
+
+@pytest.mark.parametrize("form", ["tf32", "bfloat16"])
+@pytest.mark.parametrize("check", ["field-pointwise", "kernel-robustness"])
+def test_the_checks_hold_a_format_to_its_claim(check, form):
+    """As claimed it passes; under the claims of float32 it fails."""
+    name = f"triton/fields-{form}" if torch.cuda.is_available() else f"triton/fields-interpreted-{form}"
+    subject = discovery.subjects()[name]
+    case = Case(check, name, "1d-tiny-weights", "float32", DEVICE.type, 0, "quick", 1e-6)
+    result = run_case(case, {name: subject})
+    assert result.verdict is Verdict.PASSED, result.reason
+    plain = replace(subject, claims=replace(subject.claims, extra={}))
+    assert run_case(case, {name: plain}).verdict is Verdict.FAILED
