@@ -41,7 +41,8 @@ def test_probes_drawn_inside_are_those_of_the_counter(dtype):
     for name, value in inside.items():
         assert torch.equal(value, outside[name]), name
     other = evaluate(made, x, Rademacher(2**63 + 12345, draw=8, first_row=2**32 - 41))
-    assert not torch.equal(other["divergence_estimate"], inside["divergence_estimate"])
+    # Where one isotropic component holds all weight the estimate is exact: the products tell probes apart.
+    assert not torch.equal(other["velocity_jvp"], inside["velocity_jvp"])
 
 
 def test_answers_without_a_probe_are_the_same_and_rows_are_their_own():
