@@ -17,14 +17,17 @@ UNITS = 100.0  # of eps·K, what field-pointwise allows
 T = 0.6
 
 
-def mixture(k: int, dim: int, kind: str = "diagonal", weights: np.ndarray | None = None) -> Interpolant:
-    """A standard normal to k random modes."""
+def mixture(
+    k: int, dim: int, kind: str = "diagonal", weights: np.ndarray | None = None, spread: float = 2.0
+) -> Interpolant:
+    """A standard normal to k random modes, ``spread`` the standard deviation of their means."""
     rng = np.random.default_rng([k, dim])
     cov: Any = rng.uniform(0.2, 1.5, k if kind == "isotropic" else (k, dim))
     if kind == "full":
         root = rng.normal(size=(k, dim, dim)) / np.sqrt(dim)
         cov = 0.2 * np.eye(dim) + root @ np.swapaxes(root, 1, 2)
-    law = GaussianMixture(rng.dirichlet(np.ones(k)) if weights is None else weights, 2 * rng.normal(size=(k, dim)), cov)
+    share = rng.dirichlet(np.ones(k)) if weights is None else weights
+    law = GaussianMixture(share, spread * rng.normal(size=(k, dim)), cov)
     base = GaussianMixture(np.ones(1), np.zeros((1, dim)), np.ones(1))
     return Interpolant(Coupling.independent(base, law), Schedule.linear())
 

@@ -193,7 +193,8 @@ def test_bfloat16_inputs_are_the_law_of_the_rounded_numbers(library, n, k, dim, 
 
 @pytest.mark.parametrize("i", range(len(WRONG)))
 def test_sums_in_bfloat16_are_rejected(library, i, monkeypatch):
-    interpolant = mixture(1000, (3, 40)[i % 2], "diagonal")
+    # In many dimensions one component would hold all weight, and a total has no digits to lose: theirs overlap.
+    interpolant = mixture(1000, (3, 40)[i % 2], "diagonal", spread=(2.0, 0.02)[i % 2])
     x = cloud(interpolant, 40 if i % 2 == 0 else 7, torch.float32)
     right = run_halved(interpolant, x)
     # Launched by the right name, run by the wrong source.
