@@ -78,7 +78,7 @@ def _measure(ctx: Context, grids: list[Grid], law: Gaussian, at: float, what: st
         rows.append(Measurement(f"mass lost from {what}", max(lost), ROUNDINGS * eps_machine, why="4096 eps"))
     columns = {"t": times[1:], "error": gaps[-1].tolist(), "bound": allowed.tolist()}
     return Outcome(
-        tuple(rows), (Data("error-vs-t", "Distance from a steady state", columns, {"quantity": f"L1 from {what}"}),)
+        tuple(rows), (Data("error-vs-t", "Distance from a steady state", columns, {"quantity": "steady density"}),)
     )
 
 
