@@ -107,6 +107,10 @@ CHECK = Check(
     name="field-derivatives",
     claim="Divergence of the velocity, Laplacian of log ρ, ∇b v, ∇s v, and Hutchinson's estimates with the probes "
     "that their seed names, are the closed form to rounding, into the tails (MATH.md section 3)",
+    scope={
+        "standard": "dtype=float64 and (1d-bimodal-to-trimodal, 1d-tiny-weights, correlated-mixture-2d, one-sided-vp, "
+        "gaussian-8d, 2d-ring, mirror-2d, 1d-far-modes), torch/* and correlated-2d"
+    },
     kinds=frozenset({"field"}),
     measure=_measure,
     problems={

@@ -139,6 +139,7 @@ CHECK = Check(
     name="field-identities",
     claim="ŝ = ∇log ρ̂, ∂_t log ρ + ∇·b + b·s = 0, Tweedie's x + α²s = βη_1 and Stein's E[s] = 0, E[s x] = −1 hold "
     "(arXiv:2303.08797, Theorem 6; MATH.md section 3)",
+    scope={"standard": "not (torch/fields-compiled, */derivatives)"},
     kinds=frozenset({"field"}),
     measure=_measure,
     problems={

@@ -115,6 +115,7 @@ CHECK = Check(
     name="kernel-derivatives",
     claim="A kernel's divergences and products with a vector are the closed form whatever the shape, stride, offset, "
     "batch, order of calls, content of fresh memory, distance and weight (MATH.md section 3)",
+    scope={"standard": "dtype=float64"},
     kinds=frozenset({"field"}),
     measure=_measure,
     problems={

@@ -170,6 +170,8 @@ CHECK = Check(
     name="kernel-robustness",
     claim="A kernel gives the closed form whatever the shape, stride, offset, batch, order of calls, content of fresh "
     "memory, distance and weight; and a point's answer is its own (arXiv:2303.08797, Theorem 6)",
+    # What gives derivatives too is looked at by kernel-derivatives.
+    scope={"standard": "not */derivatives"},
     kinds=frozenset({"field"}),
     measure=_measure,
     problems={
