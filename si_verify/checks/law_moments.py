@@ -70,8 +70,8 @@ CHECK = Check(
     scope={
         "quick": "kind=sde",
         # A flow's law follows from its paths, which ode-order sees: two problems show that it does.
-        "standard": "dtype=float64 and not (variant, scipy) and (correlated-mixture-2d, kind=sde and "
-        "(1d-bimodal, 1d-bimodal-to-trimodal-trigonometric))",
+        "standard": "dtype=float64 and not (variant, scipy) and (1d-bimodal, kind=sde and "
+        "(correlated-mixture-2d, 1d-bimodal-to-trimodal-trigonometric))",
     },
     kinds=frozenset({"sde", "ode"}),
     measure=measure,

@@ -97,7 +97,7 @@ CHECKS = (
         claim="On unequal steps (neighbours 6 : 4, all within 1 : 4.5) the pathwise error falls with the claimed "
         "order, forward and backward in time",
         quick_dtypes=("float64",),
-        scope={"standard": "not variant and (product-2d, dtype=float64 and (correlated-2d, one-sided-vp-1d))"},
+        scope={"standard": "not variant and (product-2d, dtype=float64 and correlated-2d)"},
         kinds=frozenset({"ode"}),
         measure=_non_uniform,
         problems={**_PROBLEMS, "quick": "product-2d"},

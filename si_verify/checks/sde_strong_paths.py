@@ -181,8 +181,8 @@ CHECK = Check(
     "same Brownian path with the claimed strong order; on a mixture, on almost every path (Kloeden & Platen, chapter "
     "10)",
     scope={
-        "standard": "not (variant, torch/fields-*) and (gaussian and not torch/*, not gaussian and (torch/*, "
-        "torchsde/milstein*))"
+        "standard": "not (variant, torch/fields-*) and (gaussian and not torch/*, not gaussian and "
+        "(torch/stochastic-heun, torchsde/milstein*))"
     },
     kinds=frozenset({"sde"}),
     measure=measure,

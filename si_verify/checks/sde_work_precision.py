@@ -87,6 +87,7 @@ CHECK = Check(
     name="sde-work-precision",
     claim="More evaluations of the drift do not bring the terminal law further from ρ; how much nearer they bring it "
     "is the leaderboard (arXiv:2303.08797, Theorems 2.8 and 2.9)",
+    scope={"standard": "1d-bimodal"},
     kinds=frozenset({"sde"}),
     measure=measure,
     problems={
