@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import tempfile
 import traceback
 from collections.abc import Callable
@@ -38,7 +39,7 @@ def run(world: int, work: Work, *arguments: Any, timeout: float = 400.0) -> list
                 rank, value, error = answers.get(timeout=timeout)
                 if error:
                     raise RuntimeError(f"process {rank} of {world} failed:\n{error}")
-                found[rank] = value
+                found[rank] = pickle.loads(value)
             for process in processes:
                 process.join(timeout)
         finally:
@@ -58,7 +59,8 @@ def _member(
         dist.init_process_group(
             "gloo", init_method=store, rank=rank, world_size=world, timeout=timedelta(seconds=timeout)
         )
-        answers.put((rank, work(*arguments), ""))
+        # By value: a queue would hand tensors over as files of this process, which may be gone when they are opened.
+        answers.put((rank, pickle.dumps(work(*arguments)), ""))
         dist.barrier()
         dist.destroy_process_group()
     except Exception:

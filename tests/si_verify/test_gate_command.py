@@ -191,7 +191,10 @@ def _hatchling() -> bool:
 @pytest.mark.skipif(not _hatchling(), reason="hatchling is not installed: no build without the network")
 def test_a_change_of_the_working_tree_is_raced_against_the_revision(cli, library):
     (library / "gated" / "__init__.py").write_text(LIBRARY.format(n=30_000, right="sum(range(20_000))"))
-    code, found = gate(cli, library)
+    for _ in range(3):  # a machine busy with other tests may leave it open, and may never let it pass
+        code, found = gate(cli, library)
+        if found["counts"] != {"ambiguous": 1}:
+            break
     assert (code, found["counts"]) == (1, {"slower": 1}), found
     assert found["changes"][0]["ratio"] > 1.1
     (library / "gated" / "__init__.py").write_text(LIBRARY.format(n=20_000, right="0"))
