@@ -91,9 +91,23 @@ def field_builder(function: Callable[..., Any], quantity: str) -> Callable[..., 
     return build
 
 
+def _of_paths(claims: dict[str, Any]) -> dict[str, Any]:
+    """``methods`` (one or more schemes; "euler" if none) and ``to_the_bit`` of a fused path, as its extra claims."""
+    from si_verify.paths.schemes import SCHEMES
+
+    rest = {key: value for key, value in claims.items() if key not in ("methods", "to_the_bit")}
+    given = claims.get("methods", "euler")
+    methods = (given,) if isinstance(given, str) else tuple(given)
+    if not methods or not set(methods) <= set(SCHEMES):
+        raise ValueError(f"methods: expected some of {', '.join(SCHEMES)}, got {given!r}")
+    return rest | {"extra": {"methods": methods, "to_the_bit": bool(claims.get("to_the_bit", False))}}
+
+
 def subject_of(name: str, kind: str, load: Callable[[], Any], claims: dict[str, Any]) -> Subject:
     """A Subject from a user's callable and the claims given with it. Raises ValueError for an unknown claim."""
     fields = set(Claims.__dataclass_fields__)
+    if kind == "path":
+        claims = _of_paths(claims)
     unknown = set(claims) - fields - {"quantity", "problem"}
     if unknown:
         raise ValueError(f"claims: unknown {sorted(unknown)}; expected some of {sorted(fields)}")
