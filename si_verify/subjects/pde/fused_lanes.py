@@ -19,12 +19,14 @@ from numba import njit, prange
 from numba.core import cgutils
 
 from si_verify.kernels.numba_lanes import fma, intrinsic, larger, spread, width_of
-from si_verify.subjects.pde.fused_pointers import address, ahead, held, load, store
+from si_verify.subjects.pde.fused_pointers import address, ahead, held, load, soon, store
 
 _inline = njit(error_model="numpy", boundscheck=False, forceinline=True)
 _compile = njit(error_model="numpy", boundscheck=False, cache=True, parallel=True, fastmath={"contract"})
 # Rows that a stage of ``several`` keeps: the one being averaged with, and the two that the next stages read.
 KEPT = 4
+# Registers by which the cache is asked ahead: a row is a page at some sizes, where the processor's own guesses end.
+AHEAD = 8
 
 
 @intrinsic
@@ -152,6 +154,9 @@ def sweep(
     left = walled(flux(left_of(zero, here), here, vay * load(y, 0), vcy), zero)
     k = 0
     while k <= end - w:
+        soon(to, k + AHEAD * w)
+        soon(x, k + AHEAD * w)
+        soon(y, k + AHEAD * w)
         after = load(rho, k + w)
         following = flux(left_of(here, after), after, vay * load(y, k + w), vcy)
         across = through(here, to, x, k, last, vax, vcx, zero)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 
 from si_verify.kernels.numba_lanes import intrinsic, lanes_of
 
@@ -57,3 +59,18 @@ def store(typing: Any, row: Any, index: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(row, types.intp, value), codegen
+
+
+@intrinsic
+def soon(typing: Any, row: Any, index: Any) -> Any:
+    """Asks for the line of the cache at ``index``, which may lie outside of the array."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        place = builder.bitcast(builder.gep(args[0], [args[1]]), byte)
+        builder.call(prefetch, [place, *(ir.Constant(word, n) for n in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(row, types.intp), codegen
