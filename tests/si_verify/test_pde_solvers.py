@@ -34,6 +34,7 @@ KNOWN = {
     "pde/upwind": 0.15, "pde/muscl": 0.012, "pde/weno5": 6e-4, "pde/scharfetter-gummel": 0.06,
     "pde/chang-cooper": 0.13, "pde/tr-bdf2": 0.06, "pde/implicit-diffusion": 0.012, "pde/semi-lagrangian": 6e-3,
     "pde/fourier": 4e-6, "pde/fused": 0.05, "pde/fused-blocked": 0.05, "pde/fused-tr-bdf2": 0.05,
+    "pde/fused-rkl2": 0.05,
 }  # fmt: skip
 
 

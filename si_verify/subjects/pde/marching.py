@@ -95,17 +95,18 @@ def explicit_steps(problem: DensityProblem, safety: float = 0.9) -> Callable[[fl
     return steps
 
 
-def courant_steps(problem: DensityProblem, courant: float) -> Callable[[float, float], int]:
-    """Steps of at most the given Courant number Σ_d max|w_d| dt / h_d, whatever the diffusion.
+def whole_steps(crossed: float, courant: float, cells: int) -> int:
+    """Steps in which the drift crosses ``crossed`` cells at most ``courant`` at a time, with ``cells`` on an axis.
 
     Steps a cell are rounded up to eighths, so that dt/h is the same on every grid whose cells are a multiple of 8.
     """
+    per_cell = crossed / (courant * cells)
+    # Short stretches take less than a step for every other cell: eighths of the power of two below that.
+    unit = 0.125 if per_cell >= 0.5 else 0.125 * 2.0 ** math.floor(math.log2(max(per_cell, 1e-9)))
+    return max(1, math.ceil(math.ceil(per_cell / unit) * unit * cells))
+
+
+def courant_steps(problem: DensityProblem, courant: float) -> Callable[[float, float], int]:
+    """Steps of at most the given Courant number Σ_d max|w_d| dt / h_d, whatever the diffusion (``whole_steps``)."""
     cells = max(problem.grid.shape)
-
-    def steps(a: float, b: float) -> int:
-        per_cell = abs(b - a) * advective_rate(problem, a, b) / (courant * cells)
-        # Short stretches take less than a step for every other cell: eighths of the power of two below that.
-        unit = 0.125 if per_cell >= 0.5 else 0.125 * 2.0 ** math.floor(math.log2(max(per_cell, 1e-9)))
-        return max(1, math.ceil(math.ceil(per_cell / unit) * unit * cells))
-
-    return steps
+    return lambda a, b: whole_steps(abs(b - a) * advective_rate(problem, a, b), courant, cells)
