@@ -95,44 +95,55 @@ def _circle(builder: Any, v: Any, bits: int) -> tuple[Any, Any]:
     )
 
 
-def _pair(builder: Any, u: Any, v: Any, bits: int) -> tuple[Any, Any]:
-    """IR: √(−2 ln u) (cos 2πv, sin 2πv)."""
+def _pair(builder: Any, size: Any, uniforms: list[Any], bits: int) -> tuple[Any, Any]:
+    """IR: size √(−2 ln u) (cos 2πv, sin 2πv) of uniforms u, v."""
+    u, v = uniforms
     square = builder.fmul(emit_log2(builder, u), constant(u.type, -1.3862943611198906))  # −2 ln 2
     positive = builder.select(builder.fcmp_ordered(">", square, constant(u.type, 0.0)), square, constant(u.type, 0.0))
     kind = ir.FunctionType(u.type, [u.type])
     root = cgutils.get_or_insert_function(builder.module, kind, f"llvm.sqrt.v{u.type.count}f{bits}")
-    radius = builder.call(root, [positive])
+    radius = builder.fmul(size, builder.call(root, [positive]))
     cosine, sine = _circle(builder, v, bits)
     return builder.fmul(radius, cosine), builder.fmul(radius, sine)
 
 
-@intrinsic
-def draw(
-    typing: Any, out: Any, at: Any, stride: Any, particle: Any, step: Any, block: Any, stream: Any, seed: Any
-) -> Any:
-    """Normals of a coordinate block for a register of particles (particle, particle + 1, …): 2 coordinates in float64,
-    4 in float32, stored in ``out`` at flat index ``at``, ``at + stride``, …
-    """
-    lanes = lanes_of(out.dtype)
-    bits = lanes.dtype.bitwidth
+def _drawer(most: int) -> Any:
+    @intrinsic
+    def drawn(
+        typing: Any, out: Any, at: Any, scale: Any, particle: Any, step: Any, block: Any, stream: Any, seed: Any
+    ) -> Any:
+        lanes = lanes_of(out.dtype)
+        bits = lanes.dtype.bitwidth
 
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        vector = context.get_value_type(lanes)
-        wide = ir.VectorType(ir.IntType(64), lanes.width)
-        mask = constant(wide, _MASK)
-        iota = ir.Constant(wide, list(range(lanes.width)))
-        who = builder.and_(builder.add(splat(builder, args[3], lanes.width), iota), mask)
-        rest = [builder.and_(splat(builder, a, lanes.width), mask) for a in args[4:7]]
-        words = _philox(builder, [who, *rest], args[7])
-        each = 2 if bits == 64 else 1
-        uniforms = [_uniform(builder, words[i : i + each], vector) for i in range(0, 4, each)]
-        found = [z for i in range(0, len(uniforms), 2) for z in _pair(builder, uniforms[i], uniforms[i + 1], bits)]
-        data = context.make_array(sig.args[0])(context, builder, value=args[0]).data
-        index = args[1]
-        for z in found:
-            builder.store(z, builder.bitcast(builder.gep(data, [index]), vector.as_pointer()), align=bits // 8)
-            index = builder.add(index, args[2])
-        return context.get_dummy_value()
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            # Both registers as one value: its instructions take turns, and neither's chain waits for itself alone.
+            count = 2 * lanes.width
+            vector = ir.VectorType(context.get_value_type(lanes.dtype), count)
+            wide = ir.VectorType(ir.IntType(64), count)
+            mask = constant(wide, _MASK)
+            iota = ir.Constant(wide, list(range(count)))
+            who = builder.and_(builder.add(splat(builder, args[3], count), iota), mask)
+            rest = [builder.and_(splat(builder, a, count), mask) for a in args[4:7]]
+            words = _philox(builder, [who, *rest], args[7])
+            each = 2 if bits == 64 else 1
+            used = min(4, most * each)
+            uniforms = [_uniform(builder, words[i : i + each], vector) for i in range(0, used, each)]
+            size = splat(builder, args[2], count)
+            pairs = (_pair(builder, size, uniforms[i : i + 2], bits) for i in range(0, len(uniforms), 2))
+            data = context.make_array(sig.args[0])(context, builder, value=args[0]).data
+            index, stride = args[1], ir.Constant(args[1].type, count)
+            for z in (z for pair in pairs for z in pair):
+                builder.store(z, builder.bitcast(builder.gep(data, [index]), vector.as_pointer()), align=bits // 8)
+                index = builder.add(index, stride)
+            return context.get_dummy_value()
 
-    u64 = types.uint64
-    return types.void(out, types.intp, types.intp, u64, u64, u64, u64, u64), codegen
+        u64 = types.uint64
+        return types.void(out, types.intp, out.dtype, u64, u64, u64, u64, u64), codegen
+
+    return drawn
+
+
+# (out, at, scale, particle, step, block, stream, seed): ``scale`` times the normals of a coordinate block for the
+# particles particle, particle + 1, … of two registers, stored in ``out`` from the flat index ``at`` on, coordinate by
+# coordinate: a block has 2 coordinates in float64, 4 in float32, of which draw_two makes the first 2.
+draw, draw_two = _drawer(4), _drawer(2)

@@ -17,7 +17,7 @@ from numba import njit
 from si_verify.kernels.numba_fields import DIAGONAL, ISOTROPIC, mix
 from si_verify.kernels.numba_lanes import fma, load, spread, store, width_of
 from si_verify.kernels.numba_logits import diagonal, full, isotropic
-from si_verify.kernels.numba_noise import draw
+from si_verify.kernels.numba_noise import draw, draw_two
 from si_verify.kernels.numba_sums import accumulate, exponentials
 from si_verify.kernels.numba_transpose import deliver, fetch
 
@@ -30,10 +30,9 @@ STAGES = {
 LAWS = {"euler": 1, "heun": 1, "rk4": 2}  # new ones a step
 
 _inline = njit(error_model="numpy", boundscheck=False, forceinline=True)
-_plain = njit(error_model="numpy", boundscheck=False, cache=True)
 
 
-@_plain
+@_inline
 def drift(
     xs: Any, stage: int, kind: int, count: int, padded: int, dim: int, bias: Any, scale: Any, place: Any, table: Any,
     columns: int, logits: Any, sums: Any, out: Any,
@@ -60,18 +59,18 @@ def drift(
         store(out, (2 * d + 1) * w, y1 * inverse1)
 
 
-@_plain
+@_inline
 def fluctuate(noise: Any, dim: int, sigma: Any, particle: int, step: int, stream: int, seed: int) -> None:
     """noise: σ times the normals of a block of particles at a step."""
     w = width_of(noise)
     width = 2 if noise.itemsize == 8 else 4
-    for block in range((dim + width - 1) // width):
-        for r in range(2):
-            at = (2 * block * width + r) * w
-            draw(noise, at, 2 * w, particle + r * w, step, block, stream, seed)
-    size = spread(sigma)
-    for j in range(2 * dim):
-        store(noise, j * w, size * load(noise, j * w))
+    for block in range(dim // width):
+        draw(noise, 2 * block * width * w, sigma, particle, step, block, stream, seed)
+    block, left = dim // width, dim % width
+    if 0 < left <= 2:
+        draw_two(noise, 2 * block * width * w, sigma, particle, step, block, stream, seed)
+    elif left > 2:
+        draw(noise, 2 * block * width * w, sigma, particle, step, block, stream, seed)
 
 
 @_inline
@@ -94,14 +93,15 @@ def _copy(to: Any, x: Any, registers: int) -> None:
 def walk(
     start: Any, end: Any, low: int, high: int, method: Any, laws: int, steps: Any, kind: int, count: int, padded: int,
     bias: Any, scale: Any, place: Any, table: Any, columns: int, seed: int, stream: int, first_particle: int,
-    first_step: int,
+    first_step: int, known: Any,
 ) -> None:  # fmt: skip
     """start (N, D) -> end (N, D) for particles low … high − 1; C-contiguous, one dtype, GIL released.
 
     steps (S, 2): h and σ, no noise where σ = 0. method: STAGES as an array of the dtype; ``laws`` are new in a step.
-    A law has ``padded`` components, ``count`` of which are there.
+    A law has ``padded`` components, ``count`` of which are there. known: a tuple as long as a particle has coordinates,
+    for loops over them that are unrolled, or of no length.
     """
-    dim = start.shape[1]
+    dim = len(known) if len(known) > 0 else start.shape[1]
     w = width_of(start)
     registers = 2 * dim
     size = registers * w

@@ -16,6 +16,9 @@ from si_verify.kernels.numba_law import Law, affine, prepare
 from si_verify.kernels.numba_threads import over
 from si_verify.kernels.pack import pack
 
+# Up to so many coordinates a kernel is compiled for their number: loops over them cost as much as what they do.
+KNOWN = 2
+
 
 @dataclass(frozen=True, eq=False)
 class Paths:
@@ -49,12 +52,13 @@ class Paths:
         stages = np.array(numba_paths.STAGES[self.method], self.steps.dtype)
 
         key: Any = np.uint64(seed)
+        known = (0,) * law.dim if law.dim <= KNOWN else ()
 
         def run(low: int, high: int) -> None:
             numba_paths.walk(
                 start, end, low, high, stages, numba_paths.LAWS[self.method], self.steps, law.kind, law.count,
                 self.padded, law.bias, law.scale, law.place, law.table, law.columns, key, stream,
-                first_particle, first_step,
+                first_particle, first_step, known,
             )  # fmt: skip
 
         over(n, run)
