@@ -112,6 +112,54 @@ def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
     return types.void(array, types.intp, value), codegen
 
 
+def _four(array: Any) -> Lanes:
+    lanes = lanes_of(array.dtype)
+    return Lanes(lanes.dtype, 4 * lanes.width)
+
+
+@intrinsic
+def load_four(typing: Any, array: Any, index: Any) -> Any:
+    """Four registers that lie one after the other, as one value: what is done to it is done to each in turn, and a
+    chain of dependent instructions waits for itself a quarter as long.
+    """
+    lanes = _four(array)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = _pointer(context, builder, sig.args[0], args[0], args[1], context.get_value_type(lanes))
+        return builder.load(pointer, align=lanes.dtype.bitwidth // 8)
+
+    return lanes(array, types.intp), codegen
+
+
+@intrinsic
+def twice(typing: Any, a: Any, b: Any) -> Any:
+    """The four registers a, b, a, b."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        once = list(range(2 * args[0].type.count))
+        return builder.shuffle_vector(*args, ir.Constant(ir.VectorType(ir.IntType(32), 2 * len(once)), once + once))
+
+    return Lanes(a.dtype, 4 * a.width)(a, b), codegen
+
+
+@intrinsic
+def folded(typing: Any, four: Any) -> Any:
+    """(a + c, b + d) of the four registers a, b, c, d."""
+    lanes = Lanes(four.dtype, four.width // 4)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        def part(i: int) -> Any:
+            picked = [i * lanes.width + j for j in range(lanes.width)]
+            return builder.shuffle_vector(
+                args[0], args[0], ir.Constant(ir.VectorType(ir.IntType(32), lanes.width), picked)
+            )
+
+        sums = [builder.fadd(part(i), part(i + 2)) for i in range(2)]
+        return context.make_tuple(builder, sig.return_type, sums)
+
+    return types.UniTuple(lanes, 2)(four), codegen
+
+
 @intrinsic
 def spread(typing: Any, value: Any) -> Any:
     """A scalar in every lane."""

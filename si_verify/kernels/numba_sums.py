@@ -13,7 +13,7 @@ from typing import Any
 from numba import njit
 
 from si_verify.kernels.numba_elementary import exp2_below
-from si_verify.kernels.numba_lanes import fma, larger, load, spread, store, width_of
+from si_verify.kernels.numba_lanes import fma, folded, larger, load, load_four, spread, store, twice, width_of
 
 _inline = njit(error_model="numpy", boundscheck=False, forceinline=True)
 
@@ -28,8 +28,15 @@ def exponentials(logits: Any, count: int, top0: Any, top1: Any) -> Any:
     for k in range(count):
         top0 = larger(load(logits, 2 * k * w), top0)
         top1 = larger(load(logits, (2 * k + 1) * w), top1)
-    sum0 = sum1 = spread(logits.dtype.type(0))
-    for k in range(count):
+    zero = spread(logits.dtype.type(0))
+    top, total = twice(top0, top1), twice(zero, zero)
+    even = count // 2 * 2
+    for k in range(0, even, 2):
+        e = exp2_below(load_four(logits, 2 * k * w), top)
+        store(logits, 2 * k * w, e)
+        total = total + e
+    sum0, sum1 = folded(total)
+    for k in range(even, count):
         e0 = exp2_below(load(logits, 2 * k * w), top0)
         e1 = exp2_below(load(logits, (2 * k + 1) * w), top1)
         store(logits, 2 * k * w, e0)

@@ -12,10 +12,10 @@ two products with the constant matrix R, for K0·K1 components. Weights need not
 log w_ij once rows and columns of log R are centred, which keeps its spread small.
 
 P and Q are scaled to a maximum of 1, R to a minimum of 1. Their sum over all pairs is then at least 1 (the two maxima
-meet some R), nothing overflows while R is in range, and what underflows in P or Q is below 2^LOWEST · max R: less than
-the last place of a sum of ``floor`` or more. While ``floor`` ≤ 1 that is every x; for wider R, points whose sum is less
-are left to the ordinary pass over K0·K1 differences, and so are laws whose R is out of range or whose exponents y·a
-would cost more digits than differences do (``REACH``).
+meet some R), nothing overflows while R is in range, and what is cut off in P or Q is off by at most 2^LOWEST · max R:
+less than the last place of a sum of ``floor`` or more. While ``floor`` ≤ 1 that is every x; for wider R, points whose
+sum is less are left to the ordinary pass over K0·K1 differences, and so are laws whose R is out of range or whose
+exponents y·a would cost more digits than differences do (``REACH``).
 """
 
 from __future__ import annotations
