@@ -8,8 +8,9 @@ of a step. A steady problem is one call of a compiled function.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from si_verify.density.problem import DensityProblem
 from si_verify.subject import VARIANT, Claims, Subject, Unavailable
 from si_verify.subjects.pde import rkl
 from si_verify.subjects.pde.fused import faces, factors, plane
-from si_verify.subjects.pde.marching import courant_steps, march, whole_steps
+from si_verify.subjects.pde.marching import courant_steps, whole_steps
 from si_verify.subjects.pde.numba_compiler import compiler, take_threads
 
 Tensor = torch.Tensor
@@ -43,31 +44,42 @@ def _table(stages: int, dtype: Any) -> np.ndarray:
     return rkl.coefficients(stages).astype(dtype)
 
 
-def advanced(
-    rho: np.ndarray, wx: np.ndarray, wy: np.ndarray, count: int, stages: int, given: Sequence[Any], threads: int = 1
-) -> np.ndarray:
-    """ρ (n, m) after ``count`` steps with one drift; ``given``: ax, cx, ay, cy of a step (fused_kernels.py)."""
-    loops, table, out = compiled(), _table(stages, rho.dtype), np.empty_like(rho)
-    rows = max(_ROWS * stages, -(-len(rho) // threads))
+def _relay(rho: np.ndarray, out: np.ndarray, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(from, to) of ``count`` steps that end in ``out`` and leave ``rho`` as it is."""
+    spare = np.empty_like(out) if count > 1 else out
+    for left in range(count, 0, -1):
+        target = out if left % 2 == 1 else spare
+        yield rho, target
+        rho = target
+
+
+def advance(
+    rho: np.ndarray, wx: np.ndarray, wy: np.ndarray, out: np.ndarray, count: int, stages: int, given: Sequence[Any],
+    central: bool = False,
+) -> None:  # fmt: skip
+    """out (n, m) = ρ after ``count`` steps with one drift; ``given``: ax, cx, ay, cy of a step (fused_kernels.py).
+
+    ``central``: |a w| ≤ c, c > 0, on all faces, and half of a flux's arithmetic is not needed.
+    """
+    loops, table = compiled(), _table(stages, rho.dtype)
+    # What a task does twice above and below its rows is an eighth of them at most.
+    rows = max(_ROWS * stages, -(-len(rho) // torch.get_num_threads()))
     if rows >= len(rho):
-        loops.alone(rho, wx, wy, out, count, table, *given)
-        return out
-    for k in range(count):
-        loops.shared(rho, wx, wy, out, table, *given, rows)
-        # What was handed in is not written on.
-        rho, out = out, np.empty_like(rho) if k == 0 else rho
-    return rho
+        loops.alone(rho, wx, wy, out, count, table, central, *given)
+        return
+    take_threads()
+    for source, target in _relay(rho, out, count):
+        loops.shared(source, wx, wy, target, table, central, *given, rows)
 
 
 def solve(problem: DensityProblem, times: Sequence[float]) -> Tensor:
     """ρ at ``times``; order 2 in h with dt ∝ h, for ε > 0 once h resolves ε/|b|."""
-    grid, first = problem.grid, float(times[0])
+    grid, knots = problem.grid, [float(t) for t in times]
     if grid.dim > 2:
         raise ValueError(f"problem: expected a grid of one or two dimensions, got {grid.dim}")
     if problem.device.type != "cpu":
         raise Unavailable("numba's kernels run on the CPU")
-    loops, threads, spacing = compiled(), take_threads(), grid.spacing
-    changing = courant_steps(problem, _CHANGING)
+    loops, spacing, courant = compiled(), grid.spacing, _STEADY if problem.steady else _CHANGING
 
     @lru_cache(maxsize=1)
     def drift(t: float) -> tuple[tuple[np.ndarray, np.ndarray], list[float]]:
@@ -75,28 +87,30 @@ def solve(problem: DensityProblem, times: Sequence[float]) -> Tensor:
         around = faces(problem, t)
         return around, [w / h for w, h in zip(loops.fastest(*around)[-grid.dim :], spacing, strict=True)]
 
-    def several(rho: np.ndarray, t: float, dt: float, count: int) -> np.ndarray:
+    def several(rho: np.ndarray, out: np.ndarray, t: float, dt: float, count: int) -> None:
         """``count`` steps of dt with drift and ε of time t."""
-        around, speeds = drift(first if problem.steady else t)
+        around, speeds = drift(knots[0] if problem.steady else t)
         tau, eps = abs(dt), problem.epsilon(t)
         spreading = [tau * max(eps / (h * h), 0.5 * v) for v, h in zip(speeds, spacing, strict=True)]
+        central = eps > 0 and all(0.5 * v * h * h <= eps for v, h in zip(speeds, spacing, strict=True))
         stages, parts = rkl.stages_for(spreading, [tau * v for v in speeds])
-        return advanced(rho, *around, count * parts, stages, factors(problem, t, dt / parts), threads)
+        advance(rho, *around, out, count * parts, stages, factors(problem, t, dt / parts), central)
 
-    def stretch(rho: Tensor, t: float, dt: float) -> Tensor:
+    stored = torch.empty((len(knots), *grid.shape), dtype=problem.dtype)
+    states = stored.numpy().reshape(len(knots), -1, grid.shape[-1])
+    states[0] = plane(problem.initial)
+    for now, after, (a, b) in zip(states[:-1], states[1:], pairwise(knots), strict=True):
         if problem.steady:
-            count = whole_steps(abs(dt) * math.fsum(drift(first)[1]), _STEADY, max(grid.shape))
+            count = whole_steps(abs(b - a) * math.fsum(drift(knots[0])[1]), courant, max(grid.shape))
         else:
-            count = changing(t, t + dt)
-        now, middles = plane(rho), [t + dt * ((i + 0.5) / count) for i in range(count)]
-        if problem.steady and len({problem.epsilon(s) for s in middles}) == 1:
-            now = several(now, middles[0], dt / count, count)
-        else:
-            for s in middles:
-                now = several(now, s, dt / count, 1)
-        return torch.from_numpy(now).reshape(grid.shape)
-
-    return march(problem, times, stretch, lambda a, b: 1)
+            count = courant_steps(problem, courant)(a, b)
+        dt, middles = (b - a) / count, [a + (b - a) * ((i + 0.5) / count) for i in range(count)]
+        if problem.steady and len({problem.epsilon(t) for t in middles}) == 1:
+            several(now, after, middles[0], dt, count)
+            continue
+        for t, (source, target) in zip(middles, _relay(now, after, count), strict=True):
+            several(source, target, t, dt, 1)
+    return stored
 
 
 def _load() -> Callable[..., Tensor]:
