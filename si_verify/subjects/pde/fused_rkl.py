@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -81,31 +81,34 @@ def solve(problem: DensityProblem, times: Sequence[float]) -> Tensor:
         raise Unavailable("numba's kernels run on the CPU")
     loops, spacing, courant = compiled(), grid.spacing, _STEADY if problem.steady else _CHANGING
 
-    @lru_cache(maxsize=1)
-    def drift(t: float) -> tuple[tuple[np.ndarray, np.ndarray], list[float]]:
-        """On all faces, and max |w_d| / h_d."""
+    def look(t: float) -> tuple[tuple[np.ndarray, np.ndarray], list[float]]:
+        """Drift on all faces, and max |w_d| / h_d."""
         around = faces(problem, t)
         return around, [w / h for w, h in zip(loops.fastest(*around)[-grid.dim :], spacing, strict=True)]
 
+    still = look(knots[0]) if problem.steady else None
+
     def several(rho: np.ndarray, out: np.ndarray, t: float, dt: float, count: int) -> None:
         """``count`` steps of dt with drift and ε of time t."""
-        around, speeds = drift(knots[0] if problem.steady else t)
+        around, speeds = still or look(t)
         tau, eps = abs(dt), problem.epsilon(t)
-        spreading = [tau * max(eps / (h * h), 0.5 * v) for v, h in zip(speeds, spacing, strict=True)]
-        central = eps > 0 and all(0.5 * v * h * h <= eps for v, h in zip(speeds, spacing, strict=True))
-        stages, parts = rkl.stages_for(spreading, [tau * v for v in speeds])
+        spread = [eps / (h * h) for h in spacing]
+        central = eps > 0 and all(0.5 * v <= c for v, c in zip(speeds, spread, strict=True))
+        stages, parts = rkl.stages_for(
+            [tau * max(c, 0.5 * v) for v, c in zip(speeds, spread, strict=True)], [tau * v for v in speeds]
+        )
         advance(rho, *around, out, count * parts, stages, factors(problem, t, dt / parts), central)
 
     stored = torch.empty((len(knots), *grid.shape), dtype=problem.dtype)
     states = stored.numpy().reshape(len(knots), -1, grid.shape[-1])
     states[0] = plane(problem.initial)
     for now, after, (a, b) in zip(states[:-1], states[1:], pairwise(knots), strict=True):
-        if problem.steady:
-            count = whole_steps(abs(b - a) * math.fsum(drift(knots[0])[1]), courant, max(grid.shape))
+        if still:
+            count = whole_steps(abs(b - a) * math.fsum(still[1]), courant, max(grid.shape))
         else:
             count = courant_steps(problem, courant)(a, b)
         dt, middles = (b - a) / count, [a + (b - a) * ((i + 0.5) / count) for i in range(count)]
-        if problem.steady and len({problem.epsilon(t) for t in middles}) == 1:
+        if still and len({problem.epsilon(t) for t in middles}) == 1:
             several(now, after, middles[0], dt, count)
             continue
         for t, (source, target) in zip(middles, _relay(now, after, count), strict=True):

@@ -77,11 +77,11 @@ def stages_for(spreading: list[float], moving: list[float]) -> tuple[int, int]:
     (A Σ v_d²/a_d)^½ (the inequality of the means, 2 √(XY) ≤ kX + Y/k, under the square of its support function).
     R is a polynomial: where it is at most one on an outline, it is inside.
     """
-    half = 2.0 * math.fsum(spreading)
+    half = 2.0 * sum(spreading)
     if half == 0.0:
         return 2, 1
     if not math.isfinite(half):
         raise ValueError(f"spreading: expected finite rates, got {spreading}")
-    slant = math.sqrt(math.fsum(v * v / (2.0 * c) for v, c in zip(moving, spreading, strict=True) if c > 0) / half)
+    slant = math.sqrt(sum([v * v / (2.0 * c) for v, c in zip(moving, spreading, strict=True) if c > 0]) / half)
     reach = 2.0 ** (math.ceil(_FINE * math.log2(2.0 * half)) / _FINE)
     return _chosen(reach, min(1.0, math.ceil(_FINE * slant) / _FINE))
