@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -71,22 +71,32 @@ class Ladder:
         claimed: float,
         extensions: int,
     ) -> Ladder:
-        """Run the ladder; extend it, at most so often, while its interval is too wide or lies below the claim."""
+        """Run the ladder; extend it, at most so often, while its interval is too wide or lies below the claim.
+
+        Against the claim it is believed once finer steps bring the order no nearer to it, on steps eight times finer
+        too: where terms of opposite sign meet, or where some paths' steps are too long still, a right scheme's order
+        stays below its own for a few doublings. An order that was still on its way when the ladder ended may have any
+        value up to the claim.
+        """
         even = grid is non_uniform
         exact = trial.exact
         ladder = cls(trial, implementation, grid, claimed, [], [], OrderFit(math.nan, -math.inf, math.inf, ()))
         ladder._run(first_ladder(trial, claimed, even), exact)
-        missing = math.inf
+        missing, confirming = math.inf, False
         for _ in range(extensions):
             if ladder.decided or ladder.diverges:
                 break
+            more = ladder._more(even)
             if ladder.narrow:
-                # Against the claim: believed once finer steps no longer bring the order nearer to it. Where terms of
-                # opposite sign meet, a right scheme's order falls below its own and rises again, by half a doubling.
-                if ladder.claimed - ladder.fit.order > _NEARER * missing:
-                    break
-                missing = ladder.claimed - ladder.fit.order
-            ladder._run(ladder._more(even), exact)
+                gap = claimed - ladder.fit.order
+                if gap > _NEARER * missing:
+                    if confirming:
+                        break
+                    confirming, more = True, ladder._far(even)
+                missing = gap
+            ladder._run(more, exact)
+        if not ladder.decided and ladder.narrow and claimed - ladder.fit.order <= _NEARER * missing < math.inf:
+            ladder.fit = replace(ladder.fit, high=claimed)
         return ladder
 
     @property
@@ -111,6 +121,13 @@ class Ladder:
             return _counts(math.ceil(1.25 * finest), 2 * finest, 3, even)
         above = [n for n, e in zip(self.counts, self.errors, strict=True) if e > self.trial.floor(n)] or self.counts[:2]
         return _counts(max(4, self.counts[0] // 2), above[-1], 8, even)
+
+    def _far(self, even: bool) -> list[int]:
+        """Four rungs to steps eight times as fine, where that stands above rounding."""
+        finest = self.counts[-1]
+        if self.errors[-1] / 8.0**self.claimed <= 10 * self.trial.floor(8 * finest):
+            return self._more(even)
+        return _counts(math.ceil(3.2 * finest), 8 * finest, 4, even)
 
     def _run(self, counts: list[int], exact: Any) -> None:
         for n in counts:
