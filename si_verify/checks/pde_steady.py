@@ -130,7 +130,7 @@ CHECKS = (
         name="pde-steady-state",
         claim="π stays under ∂_t ρ + ∇·(ε ∇log π ρ) = ε Δρ: to rounding for exponentially fitted schemes, else to the "
         "claimed order (Chang, Cooper, J. Comput. Phys. 6 (1970))",
-        scope={"standard": "1d or (correlated-2d and not pde/weno5)"},
+        scope={"standard": "1d or (correlated-2d and not (pde/weno5, pde/fused-rkl2))"},
         kinds=frozenset({"pde"}),
         measure=steady,
         problems=_PROBLEMS,

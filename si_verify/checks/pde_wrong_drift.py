@@ -194,6 +194,7 @@ CHECKS = (
         name="pde-divergence-growth",
         claim="Under a wrong drift KL(ρ‖ρ̂) grows at the rate E[(∇log ρ̂ − s)·(b̂_F − b_F)] − ε E|∇log ρ̂ − s|² "
         "(MATH.md section 6)",
+        scope={"standard": "1d or not pde/fused-rkl2"},
         kinds=frozenset({"pde"}),
         measure=divergence_growth,
         problems=_PROBLEMS | {"quick": ""},
