@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -105,25 +104,6 @@ def test_without_a_scheduler_there_is_one_sentence():
     pytest.importorskip("distributed", reason="the extra 'dask' is not installed")
     with pytest.raises(RuntimeError, match=r"no dask scheduler with a worker at tcp://127.0.0.1:9"):
         next(DaskExecutor("tcp://127.0.0.1:9", patience=1.0).execute([case("euler")], lambda c: None))
-
-
-def _through_submitit(folder: Path, cluster: str) -> None:
-    cases = [case("segfaults"), case("euler"), case("raises")]
-    executor = SlurmExecutor(folder / "jobs", LocalExecutor(timeout=60), chunk=2, cluster=cluster)
-    record = run(cases, Settings(), executor, folder / "record.jsonl")
-    assert [(name_of(r), r.verdict) for r in record.results] == [
-        ("segfaults", Verdict.FAILED), ("euler", Verdict.PASSED), ("raises", Verdict.FAILED),
-    ]  # fmt: skip
-
-
-def test_chunks_go_through_submitit_in_processes_of_this_machine(tmp_path):
-    pytest.importorskip("submitit", reason="the extra 'slurm' is not installed")
-    _through_submitit(tmp_path, "local")
-
-
-@pytest.mark.skipif(shutil.which("sbatch") is None, reason="no Slurm on this machine (sbatch is not there)")
-def test_chunks_go_through_slurm(tmp_path):
-    _through_submitit(tmp_path, "slurm")
 
 
 def test_a_name_chooses_an_executor_or_says_what_it_expected(tmp_path):

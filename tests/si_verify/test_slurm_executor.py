@@ -1,0 +1,71 @@
+"""Cases as jobs of a real slurmctld on loopback, and through submitit alone where there is none."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from si_verify.executors.local import LocalExecutor
+from si_verify.executors.slurm import SlurmExecutor
+from si_verify.gate import Verdict
+from si_verify.plan import Settings
+from si_verify.record import read_record
+from si_verify.run import run
+from tests.si_verify.slurm_loopback import slurm
+from tests.si_verify.test_executors import case, name_of
+
+pytest.importorskip("submitit", reason="the extra 'slurm' is not installed")
+pytestmark = pytest.mark.xdist_group("slurm")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    # Its socket's path must be short.
+    with slurm(tmp_path_factory.mktemp("s") / "d"):
+        yield
+
+
+def _chunks(folder: Path, kind: str) -> None:
+    cases = [case("segfaults"), case("euler"), case("raises")]
+    executor = SlurmExecutor(folder / "jobs", LocalExecutor(timeout=60), chunk=2, cluster=kind)
+    record = run(cases, Settings(), executor, folder / "record.jsonl")
+    assert [(name_of(r), r.verdict) for r in record.results] == [
+        ("segfaults", Verdict.FAILED), ("euler", Verdict.PASSED), ("raises", Verdict.FAILED),
+    ]  # fmt: skip
+
+
+def test_chunks_go_through_submitit_in_processes_of_this_machine(tmp_path):
+    _chunks(tmp_path, "local")
+
+
+@pytest.mark.usefixtures("cluster")
+def test_chunks_go_through_slurm(tmp_path):
+    _chunks(tmp_path, "slurm")
+
+
+def _cancel_the_first_running(found: list[str]) -> None:
+    while not found:
+        rows = subprocess.run(["squeue", "-h", "-r", "-t", "R", "-o", "%i"], capture_output=True, text=True)
+        found.extend(sorted(rows.stdout.split(), key=int)[:1])
+        time.sleep(0.2)
+    time.sleep(2.0)
+    subprocess.run(["scancel", found[0]], check=True)
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_job_that_is_cancelled_in_mid_run_is_an_error_for_its_cases_and_no_other_result_is_lost(tmp_path):
+    """This cluster keeps no accounts, so that sacct never says that the job is over."""
+    cancelled: list[str] = []
+    threading.Thread(target=_cancel_the_first_running, args=(cancelled,), daemon=True).start()
+    executor = SlurmExecutor(tmp_path / "jobs", LocalExecutor(timeout=300), chunk=1, patience=3.0)
+    record = run([case("hangs"), case("euler")], Settings(), executor, tmp_path / "record.jsonl")
+    by_name = {name_of(r): r for r in record.results}
+    assert by_name["euler"].verdict is Verdict.PASSED
+    assert by_name["hangs"].verdict is Verdict.ERROR
+    assert f"the job {cancelled[0]} was lost" in by_name["hangs"].reason
+    assert len(read_record(tmp_path / "record.jsonl").results) == 2
