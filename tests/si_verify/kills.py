@@ -27,10 +27,11 @@ from si_verify.record import Record, Result, read_record
 from si_verify.run import Silent, run
 
 _HOSTILE = Path(__file__).with_name("hostile.py")
-# Some 120 results and a minute of work, so that most runners are killed between results.
+# Some 170 results and a minute or two of work, so that most runners are killed at it; none that times anything.
 _COMMAND = [
     sys.executable, "-m", "si_verify", "check", "ode", f"{_HOSTILE}:euler", "--order", "1", "--jobs", "1",
-    "--profile", "standard", "--select", "check=ode-* and not dtype=float32 or check=ode-behaviour",
+    "--profile", "standard",
+    "--select", "(check=ode-* and not check=ode-work-precision or check=law-moments) and not problem=2d-ring*",
 ]  # fmt: skip
 
 _AT_WORK = 0.7
