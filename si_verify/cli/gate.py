@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rich import box
 from rich.console import Console
@@ -79,11 +79,28 @@ def gate_against(
                 changes += judge_records(records[0], records[1])
                 if output.github_summary:  # an SVG and a PNG for the artifact; reports lie above, looked up late
                     import_module("reports.still").write_overview(records[1], folder / "head")
-        for task in _tasks(head, config, device, workloads):
-            if errors.is_terminal:
-                errors.print(f"timing {task.id}", markup=False)
-            changes.append(judge_speed(task, Sides(base, head), PATIENCE[config.profile], config.seed))
+        tasks = _tasks(head, config, device, workloads)
+        with _kept(Path(config.output), changes) as log:
+            for i, task in enumerate(tasks, 1):
+                # Minutes a task, and hours for all of them: a log without a terminal needs to say so too.
+                errors.print(f"timing {i} of {len(tasks)}: {task.id}", markup=False)
+                changes.append(judge_speed(task, Sides(base, head), PATIENCE[config.profile], config.seed))
+                _keep(log, changes[-1])
         return report(changes, f"base {base.name}", output)
+
+
+def _kept(folder: Path, changes: Sequence[Change]) -> TextIO:
+    """``changes.jsonl``: what has been judged, a line a change, also of a gate that is ended in mid-run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    log = (folder / "changes.jsonl").open("w", encoding="utf-8")
+    for change in changes:
+        _keep(log, change)
+    return log
+
+
+def _keep(log: TextIO, change: Change) -> None:
+    log.write(json_module.dumps(dataclasses.asdict(change)) + "\n")
+    log.flush()
 
 
 def _measured(tree: Tree, config: Config, folder: Path) -> Record | None:

@@ -197,6 +197,8 @@ def test_a_change_of_the_working_tree_is_raced_against_the_revision(cli, library
             break
     assert (code, found["counts"]) == (1, {"slower": 1}), found
     assert found["changes"][0]["ratio"] > 1.1
+    (line,) = (library / "si-verify-out" / "changes.jsonl").read_text().splitlines()
+    assert json.loads(line)["kind"] == "slower"
     (library / "gated" / "__init__.py").write_text(LIBRARY.format(n=20_000, right="0"))
     code, found = gate(cli, library)
     assert (code, found["counts"]) == (1, {"failed": 1}), found
