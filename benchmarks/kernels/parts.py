@@ -22,18 +22,21 @@ from si_verify.bench.path_peers import Walk
 from si_verify.bench.workloads.paths import EPSILON, SHAPES, STEPS
 from si_verify.kernels.numba_walk import plan
 
-_REPEATS = 25
+_REPEATS = 60
+_METHODS = (("euler", EPSILON), ("euler", 0.0), ("rk4", 0.0))
 _HEAD = ("K", "D", "dtype", "SDE step", "its drift", "its noise", "noise, from its instructions", "RK4 step")
 
 
-def _seconds(run: Callable[[], object]) -> float:
-    run()
+def _seconds(runs: list[Callable[[], object]]) -> list[float]:
+    """The shortest of each, taken in turns."""
     _, clock = clock_of("cpu")
-    best = float("inf")
-    for _ in range(_REPEATS):
-        start = clock()
-        run()
-        best = min(best, clock() - start)
+    best = [float("inf")] * len(runs)
+    for repeat in range(-1, _REPEATS):
+        for i, run in enumerate(runs):
+            start = clock()
+            run()
+            if repeat >= 0:
+                best[i] = min(best[i], clock() - start)
     return best
 
 
@@ -78,11 +81,9 @@ def rows() -> list[tuple[str, ...]]:
             x0 = torch.randn(shape.n, shape.dim, dtype=real)
             times, law = Walk(shape, STEPS, EPSILON, dtype).times, interpolant(shape)
 
-            def spent(method: str, epsilon: float, x0: torch.Tensor = x0, times: Any = times, law: Any = law) -> float:
-                path = plan(law, times, method, epsilon, x0.dtype)
-                return 1e9 * _seconds(lambda: path(x0, 1)) / (len(x0) * STEPS)
-
-            whole, drift, flow = spent("euler", EPSILON), spent("euler", 0.0), spent("rk4", 0.0)
+            paths = [plan(law, times, method, eps, real) for method, eps in _METHODS]
+            runs = [lambda path=path, x0=x0: path(x0, 1) for path in paths]
+            whole, drift, flow = (1e9 * s / (shape.n * STEPS) for s in _seconds(runs))
             coordinates = min(most, shape.dim)
             count, blocks = instructions(dtype, coordinates), -(-shape.dim // coordinates)
             floor = 1e9 * blocks * 0.5 * count * cycle / (2 * lanes)

@@ -61,6 +61,7 @@ class Ladder:
     counts: list[int]
     errors: list[float]
     fit: OrderFit
+    rising: bool = False
 
     @classmethod
     def climb(
@@ -82,21 +83,21 @@ class Ladder:
         exact = trial.exact
         ladder = cls(trial, implementation, grid, claimed, [], [], OrderFit(math.nan, -math.inf, math.inf, ()))
         ladder._run(first_ladder(trial, claimed, even), exact)
-        missing, confirming = math.inf, False
-        for _ in range(extensions):
-            if ladder.decided or ladder.diverges:
+        missing, confirmed = math.inf, False
+        for i in range(extensions + 1):
+            if ladder.decided or ladder.diverges or (i == extensions and (confirmed or not ladder.narrow)):
                 break
             more = ladder._more(even)
             if ladder.narrow:
                 gap = claimed - ladder.fit.order
-                if gap > _NEARER * missing:
-                    if confirming:
+                if gap > _NEARER * missing or i == extensions:
+                    if confirmed:
                         break
-                    confirming, more = True, ladder._far(even)
+                    confirmed, more = True, ladder._far(even)
                 missing = gap
             ladder._run(more, exact)
         if not ladder.decided and ladder.narrow and claimed - ladder.fit.order <= _NEARER * missing < math.inf:
-            ladder.fit = replace(ladder.fit, high=claimed)
+            ladder.fit, ladder.rising = replace(ladder.fit, high=claimed), True
         return ladder
 
     @property
@@ -123,11 +124,12 @@ class Ladder:
         return _counts(max(4, self.counts[0] // 2), above[-1], 8, even)
 
     def _far(self, even: bool) -> list[int]:
-        """Four rungs to steps eight times as fine, where that stands above rounding."""
+        """Four rungs to steps eight times as fine, or four times where eight is at rounding."""
         finest = self.counts[-1]
-        if self.errors[-1] / 8.0**self.claimed <= 10 * self.trial.floor(8 * finest):
-            return self._more(even)
-        return _counts(math.ceil(3.2 * finest), 8 * finest, 4, even)
+        for factor in (8, 4):
+            if self.errors[-1] / factor**self.claimed > 10 * self.trial.floor(factor * finest):
+                return _counts(math.ceil(0.4 * factor * finest), factor * finest, 4, even)
+        return self._more(even)
 
     def _run(self, counts: list[int], exact: Any) -> None:
         for n in counts:
@@ -153,7 +155,7 @@ class Ladder:
             bound=self.claimed,
             relation="at_least",
             origin="truncation",
-            why=why,
+            why=f"{why}; still rising at the last: up to the claim" if self.rising else why,
             interval=self.fit.interval,
             # An interval wholly above the claim has decided, however wide it is.
             resolution=RESOLUTION if self.fit.low < self.claimed else None,

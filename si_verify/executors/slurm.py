@@ -9,8 +9,8 @@ its device with nobody. Results come as jobs end; a job that is lost (no answer,
 
 from __future__ import annotations
 
-import getpass
 import math
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -80,6 +80,7 @@ class SlurmExecutor:
                 lost = queue.left([job.job_id for job, _ in jobs])
                 for job, chunk in jobs:
                     if job.job_id in lost:
+                        job.cancel()
                         yield from _lost(job, chunk, "it left the queue without an answer")
                 jobs = [pair for pair in jobs if pair[0].job_id not in lost]
                 time.sleep(_POLL_SECONDS)
@@ -113,8 +114,11 @@ class _Queue:
         if now < self.looked + min(_LOOK_SECONDS, self.patience):
             return set()
         self.looked = now
-        words = ["squeue", "--noheader", "--array", "--format=%i", f"--user={getpass.getuser()}"]
-        seen = subprocess.run(words, capture_output=True, text=True)
+        words = ["squeue", "--noheader", "--array", "--format=%i", f"--user={os.getuid()}"]
+        try:
+            seen = subprocess.run(words, capture_output=True, text=True, timeout=60.0)
+        except subprocess.TimeoutExpired:
+            return set()
         if seen.returncode != 0:
             return set()
         there = set(seen.stdout.split())

@@ -103,12 +103,28 @@ def slurm(folder: Path) -> Iterator[None]:
                 pytest.skip(f"Slurm does not start here: {words_of} {said[-500:]}")
             yield
         finally:
+            _empty()
             for daemon in reversed(started):
-                _end(daemon)
+                with contextlib.suppress(psutil.Error, subprocess.SubprocessError):
+                    _end(daemon)
+
+
+def _empty() -> None:
+    """No job is left: a job's shepherd belongs to init and would outlive slurmd."""
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        subprocess.run(["scancel", f"--user={os.getuid()}"], capture_output=True, timeout=10)
+        settle()
+
+
+def settle() -> None:
+    """Waits until no job is queued or running: one has answered before it has ended."""
+    for _ in range(150):
+        if not subprocess.run(["squeue", "-h"], capture_output=True, timeout=10).stdout.strip():
+            return
+        time.sleep(0.2)
 
 
 def _end(daemon: subprocess.Popen[bytes]) -> None:
-    """With all that it started: a job's shepherd outlives slurmd."""
     family = [psutil.Process(daemon.pid), *psutil.Process(daemon.pid).children(recursive=True)]
     daemon.terminate()
     _, alive = psutil.wait_procs(family, timeout=5)

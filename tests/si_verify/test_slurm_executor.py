@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 import time
@@ -16,7 +17,7 @@ from si_verify.gate import Verdict
 from si_verify.plan import Settings
 from si_verify.record import read_record
 from si_verify.run import run
-from tests.si_verify.slurm_loopback import slurm
+from tests.si_verify.slurm_loopback import settle, slurm
 from tests.si_verify.test_executors import case, name_of
 
 pytest.importorskip("submitit", reason="the extra 'slurm' is not installed")
@@ -48,20 +49,23 @@ def test_chunks_go_through_slurm(tmp_path):
     _chunks(tmp_path, "slurm")
 
 
-def _cancel_the_first_running(found: list[str]) -> None:
-    while not found:
-        rows = subprocess.run(["squeue", "-h", "-r", "-t", "R", "-o", "%i"], capture_output=True, text=True)
+def _cancel_the_first_running(found: list[str], env: dict[str, str]) -> None:
+    end = time.monotonic() + 60.0
+    while not found and time.monotonic() < end:
+        words = ["squeue", "-h", "-r", "-t", "R", "-o", "%i"]
+        rows = subprocess.run(words, env=env, capture_output=True, text=True)
         found.extend(sorted(rows.stdout.split(), key=int)[:1])
         time.sleep(0.2)
     time.sleep(2.0)
-    subprocess.run(["scancel", found[0]], check=True)
+    subprocess.run(["scancel", *found], env=env)
 
 
 @pytest.mark.usefixtures("cluster")
 def test_a_job_that_is_cancelled_in_mid_run_is_an_error_for_its_cases_and_no_other_result_is_lost(tmp_path):
     """This cluster keeps no accounts, so that sacct never says that the job is over."""
+    settle()
     cancelled: list[str] = []
-    threading.Thread(target=_cancel_the_first_running, args=(cancelled,), daemon=True).start()
+    threading.Thread(target=_cancel_the_first_running, args=(cancelled, dict(os.environ)), daemon=True).start()
     executor = SlurmExecutor(tmp_path / "jobs", LocalExecutor(timeout=300), chunk=1, patience=3.0)
     record = run([case("hangs"), case("euler")], Settings(), executor, tmp_path / "record.jsonl")
     by_name = {name_of(r): r for r in record.results}
