@@ -206,6 +206,7 @@ class Ladder:
                 "low": self.fit.low if found else None,
                 "high": self.fit.high if found else None,
                 "floor": self.trial.floor(self.counts[-1]),
+                "rising": self.rising,
                 "label": label,
             },
         )

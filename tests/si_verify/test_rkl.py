@@ -195,6 +195,27 @@ def test_a_step_in_time_is_of_second_order_whatever_its_stages() -> None:
     assert 1.8 < slopes[-1] < 2.2
 
 
+def test_without_a_drift_the_order_is_two_too() -> None:
+    """N(0, 1) that spreads with ε = ½: no cell is crossed, and the steps fall with h all the same."""
+    errors = []
+    for n in (64, 128, 256):
+        grid = Grid((-12.0,), (12.0,), (n,))
+        edges = torch.linspace(-12.0, 12.0, n + 1, dtype=torch.float64)
+
+        def averages(variance: float, edges: torch.Tensor = edges) -> torch.Tensor:
+            below = torch.special.ndtr(edges / variance**0.5)
+            return torch.diff(below) / torch.diff(edges)
+
+        given = DensityProblem(
+            grid, averages(1.0), lambda t: 0.5, "forward", lambda t, axes, axis: torch.zeros_like(axes[0]),
+            lambda t, x: torch.zeros_like(x), steady=True,
+        )  # fmt: skip
+        last = fused_rkl.solve(given, [0.0, 2.0])[-1]
+        errors.append(float((last - averages(3.0)).abs().sum()) * grid.volume)
+    orders = np.log2(np.divide(errors[:-1], errors[1:]))
+    assert (np.abs(orders - 2.0) < 0.5).all(), (errors, orders)  # orders come in halves
+
+
 def test_more_than_a_plane_is_refused() -> None:
     pytest.importorskip("numba")
     case = density_case(problems.get("product-3d"), "varying", span=(0.5, 0.51))

@@ -26,6 +26,8 @@ from si_verify.subjects.pde.numba_compiler import compiler, take_threads
 Tensor = torch.Tensor
 # Courant numbers: where the drift changes, what freezing it errs is far more than what the stages do.
 _STEADY, _CHANGING = 2.0, 1.0
+# Cells of the longest axis a step, over all the time: what spreads without drift crosses none, yet dt must fall with h.
+_CELLS = 16
 # Least rows of a thread's task in stages: what is done twice above and below it is then an eighth.
 _ROWS = 16
 
@@ -79,6 +81,7 @@ def solve(problem: DensityProblem, times: Sequence[float]) -> Tensor:
         raise ValueError(f"problem: expected a grid of one or two dimensions, got {grid.dim}")
     if problem.device.type != "cpu":
         raise Unavailable("numba's kernels run on the CPU")
+    span = abs(knots[-1] - knots[0]) or 1.0
     loops, spacing, courant = compiled(), grid.spacing, _STEADY if problem.steady else _CHANGING
 
     def look(t: float) -> tuple[tuple[np.ndarray, np.ndarray], list[float]]:
@@ -107,6 +110,7 @@ def solve(problem: DensityProblem, times: Sequence[float]) -> Tensor:
             count = whole_steps(abs(b - a) * math.fsum(still[1]), courant, max(grid.shape))
         else:
             count = courant_steps(problem, courant)(a, b)
+        count = max(count, math.ceil(max(grid.shape) * abs(b - a) / (_CELLS * span)))
         dt, middles = (b - a) / count, [a + (b - a) * ((i + 0.5) / count) for i in range(count)]
         if still and len({problem.epsilon(t) for t in middles}) == 1:
             several(now, after, middles[0], dt, count)

@@ -63,7 +63,8 @@ def _chosen(reach: float, slant: float) -> tuple[int, int]:
         part = reach / parts
         # Diffusion alone: s² + s − 2 ≥ 2 z.
         least = max(2, math.ceil(0.5 * (math.sqrt(9.0 + 8.0 * part) - 1.0)))
-        for stages in range(least, _PATIENCE * least + 2):
+        # Among many, one in some thirty: the last stages saved are not worth the looking.
+        for stages in range(least, _PATIENCE * least + 2, max(1, least // 32)):
             if _stable(stages, part, slant):
                 return stages, parts
         parts += 1
