@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from si_verify.executors.local import LocalExecutor
-from si_verify.executors.slurm import SlurmExecutor
+from si_verify.executors.slurm import SlurmExecutor, _Queue
 from si_verify.gate import Verdict
 from si_verify.plan import Settings
 from si_verify.record import read_record
@@ -47,6 +47,28 @@ def test_chunks_go_through_submitit_in_processes_of_this_machine(tmp_path):
 @pytest.mark.usefixtures("cluster")
 def test_chunks_go_through_slurm(tmp_path):
     _chunks(tmp_path, "slurm")
+
+
+def test_a_job_is_lost_once_it_was_missing_for_all_the_patience_and_never_for_a_queue_that_does_not_answer(
+    tmp_path, monkeypatch
+):
+    squeue, clock = tmp_path / "squeue", [0.0]
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("si_verify.executors.slurm.time.monotonic", lambda: clock[0])
+    queue = _Queue(patience=10.0)
+
+    def look(says: str, seconds: float) -> set[str]:
+        squeue.write_text(f"#!/bin/sh\n{says}\n")
+        squeue.chmod(0o755)
+        clock[0] += seconds
+        return queue.left(["1_0", "1_1"])
+
+    assert look("echo 1_0; echo 1_1", 20.0) == set()
+    assert look("echo 1_0", 20.0) == set()  # just missed for the first time
+    assert look("exit 1", 20.0) == set()
+    assert look("echo 1_0; echo 1_1", 20.0) == set()  # back: what was missed is forgotten
+    assert look("echo 1_0", 20.0) == set()
+    assert look("echo 1_0", 11.0) == {"1_1"}
 
 
 def _cancel_the_first_running(found: list[str], env: dict[str, str]) -> None:
