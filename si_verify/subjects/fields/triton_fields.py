@@ -1,7 +1,8 @@
 """The mixture fields by the Triton kernel, on a GPU; and the same kernel in Triton's interpreter, by another name.
 
 Each also with its weighted sums in TF32, and with bfloat16 points and components: variants, with bounds of their own
-(si_verify/fields/precision.py).
+(si_verify/fields/precision.py). And one with logits and sums as products of three TF32 products each, which claims what
+float32 does: a law whose digits that form would lose goes to the plain kernel (si_verify/kernels/product_loss.py).
 """
 
 from __future__ import annotations
@@ -16,22 +17,29 @@ from torch import Tensor
 from si_verify.kernels.pack import Packed
 from si_verify.kernels.pack_bfloat16 import as_bfloat16, rounded
 from si_verify.kernels.pack_fields import QUANTITIES, Build, fields_by
+from si_verify.kernels.pack_products import Products, products
 from si_verify.subject import VARIANT, Claims, Subject, Unavailable
 
-MODULE = "si_verify.kernels.triton_mixture"
+MODULES = ("si_verify.kernels.triton_mixture", "si_verify.kernels.triton_products")
 # Name -> claim of a coarser format.
-FORMATS = {"": {}, "tf32": {"sums": "tf32"}, "bfloat16": {"inputs": "bfloat16"}}
+FORMATS = {"": {}, "tf32": {"sums": "tf32"}, "bfloat16": {"inputs": "bfloat16"}, "tf32x3": {}}
 
 
-def _evaluate(law: Packed, x: Tensor, quantity: str, form: str = "") -> Tensor:
+def _evaluate(law: Packed | Products, x: Tensor, quantity: str, form: str = "") -> Tensor:
+    if isinstance(law, Products):
+        from si_verify.kernels import triton_products
+
+        return triton_products.evaluate(law, x, (quantity,))[quantity]
     from si_verify.kernels.triton_mixture import evaluate
 
     return evaluate(law, x.to(law.mean.dtype), (quantity,), tf32=form == "tf32")[quantity]
 
 
-def _separable(law: Packed, dtype: torch.dtype, device: torch.device, form: str = "") -> Packed:
+def _separable(law: Packed, dtype: torch.dtype, device: torch.device, form: str = "") -> Packed | Products:
     if law.kind == "full":
         raise Unavailable("the Triton kernel takes isotropic and diagonal covariances, and these are full")
+    if form == "tf32x3" and (found := products(law, device)) is not None:
+        return found
     return as_bfloat16(rounded(law), device) if form == "bfloat16" else law.to(dtype, device)
 
 
@@ -70,6 +78,7 @@ def _load_interpreted(form: str) -> Build:
 _SUMMARIES = {
     "": "one pass over components with online softmax, Triton on CUDA",
     "tf32": "the same, weighted sums as TF32 products accumulated in float32",
+    "tf32x3": "the same, logits and sums as three TF32 products each, where a law lets float32's bound hold",
     "bfloat16": "the same, bfloat16 points and components, all arithmetic in float32",
 }
 
@@ -83,7 +92,7 @@ def _subject(form: str, interpreted: bool) -> Subject:
         load=partial(_load_interpreted if interpreted else _load, form),
         claims=Claims(quantities=QUANTITIES, extra=FORMATS[form]),
         tags=frozenset(tags | {VARIANT} if interpreted or form else tags),
-        modules=(MODULE,),
+        modules=MODULES if form == "tf32x3" else MODULES[:1],
         dtypes=("float32",) if form else ("float64", "float32"),
         summary=f"in Triton's interpreter on the CPU, no statement about a GPU: {_SUMMARIES[form]}"
         if interpreted

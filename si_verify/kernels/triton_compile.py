@@ -1,0 +1,109 @@
+"""What Triton's compiler and assembler make of a kernel, with no device at hand: registers, spills, shared memory, SASS.
+
+Triton compiles for any architecture by the LLVM and ptxas in its wheel; cuobjdump and nvdisasm lie beside them. This
+module imports triton where it is called; under ``TRITON_INTERPRET=1`` there is nothing to compile.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from si_verify.subject import Unavailable
+
+_LINE = re.compile(r"/\*([0-9a-f]{4,})\*/\s+(?:@!?U?P\w+\s+)?([A-Z][\w.]*)([^;]*);")
+_LABEL = re.compile(r"^(\.L\w+):")
+_TARGET = re.compile(r"\((\.L\w+)\)")
+_USED = re.compile(r"REG:(\d+) STACK:(\d+) SHARED:(\d+) LOCAL:(\d+)")
+MATRIX = ("HMMA", "HGMMA")  # instructions of tensor cores, sm_80 and sm_90
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """One instance. shared: bytes a block; stack: bytes a thread that did not fit into registers; sass: codes in order
+    with their modifiers, and for branches the index they go to, else −1.
+    """
+
+    registers: int
+    stack: int
+    shared: int
+    sass: tuple[tuple[str, int], ...]
+
+    def loop(self) -> Counter[str]:
+        """Instructions of the smallest loop that holds all matrix products of any loop, by their code's first word."""
+        spans = [self.sass[to : at + 1] for at, (_, to) in enumerate(self.sass) if 0 <= to < at]
+        counts = [Counter(code.split(".")[0] for code, _ in span) for span in spans]
+        return max(counts, key=lambda found: (_products(found), -found.total()), default=Counter())
+
+    def kinds(self) -> set[str]:
+        """The matrix instructions with their modifiers."""
+        return {code for code, _ in self.sass if code.startswith(MATRIX)}
+
+
+def _products(found: Mapping[str, int]) -> int:
+    return sum(found.get(code, 0) for code in MATRIX)
+
+
+def compile_for(
+    kernel: Any,
+    constants: Mapping[str, Any],
+    types: Mapping[str, str],
+    sm: int,
+    *,
+    warps: int = 4,
+    stages: int = 3,
+) -> Compiled:
+    """An instance for sm_80, sm_90 and the like.
+
+    kernel     a function under ``triton.jit``; constants: its constexpr arguments and others fixed at compile time
+    types      of all other arguments: "*fp32", "i64", ...; pointers are taken to be aligned to 16 bytes, as torch's are
+    """
+    if type(kernel).__name__ != "JITFunction":
+        raise Unavailable("TRITON_INTERPRET=1: kernels are interpreted, not compiled")
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    names = list(kernel.arg_names)
+    if missing := [name for name in names if name not in constants and name not in types]:
+        raise ValueError(f"types: expected the type of every argument, got none of {', '.join(missing)}")
+    signature = {name: "constexpr" if name in constants else types[name] for name in names}
+    aligned = {(i,): [["tt.divisibility", 16]] for i, name in enumerate(names) if signature[name].startswith("*")}
+    source = ASTSource(kernel, signature, {(names.index(name),): value for name, value in constants.items()}, aligned)
+    made = triton.compile(source, target=GPUTarget("cuda", sm, 32), options={"num_warps": warps, "num_stages": stages})
+    tools = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
+    with tempfile.TemporaryDirectory() as folder:
+        at = Path(folder, "kernel.cubin")
+        at.write_bytes(made.asm["cubin"])
+        usage, listing = (
+            subprocess.run([str(tools / tool), option, str(at)], capture_output=True, text=True, check=True).stdout
+            for tool, option in (("cuobjdump", "--dump-resource-usage"), ("nvdisasm", "-c"))
+        )
+    used = _USED.search(usage)
+    if used is None:
+        raise RuntimeError(f"expected registers in cuobjdump's answer, got:\n{usage}")
+    return Compiled(
+        registers=int(used[1]),
+        stack=int(used[2]) + int(used[4]),
+        shared=int(made.metadata.shared),
+        sass=tuple(_instructions(listing)),
+    )
+
+
+def _instructions(listing: str) -> Iterator[tuple[str, int]]:
+    labels: dict[str, int] = {}
+    found: list[tuple[str, str]] = []
+    for line in listing.splitlines():
+        if label := _LABEL.match(line):
+            labels[label[1]] = len(found)
+        elif (match := _LINE.search(line)) and match[2] != "NOP":
+            found.append((match[2], match[3]))
+    for code, operands in found:
+        target = _TARGET.search(operands) if code.startswith("BRA") else None
+        yield code, labels.get(target[1], -1) if target else -1
