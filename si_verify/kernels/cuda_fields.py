@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from si_verify.kernels.cuda_records import records, scaled
+from si_verify.kernels.cuda_records import expanded, records, scaled
 from si_verify.kernels.cuda_source import field_kernel
 from si_verify.kernels.pack import Packed
 from si_verify.kernels.pack_bfloat16 import rounded
@@ -36,7 +36,7 @@ def device_law(law: Packed, dtype: torch.dtype, device: torch.device) -> DeviceL
     """Records for the narrow kernel, arrays and transposes for the wide. ValueError for a shape that neither takes."""
     units, name = scaled(law), str(dtype).removeprefix("torch.")
     if field_kernel(law.kind, law.dim, name, ("log_density",)).narrow:
-        table = torch.as_tensor(records(units, _NUMPY[dtype])).to(device)
+        table = torch.as_tensor(records(expanded(units), _NUMPY[dtype])).to(device)
         return DeviceLaw(law.kind, law.dim, dtype, table.shape[0], (table,))
     halved = dtype == torch.bfloat16
     if halved:

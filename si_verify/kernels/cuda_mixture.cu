@@ -3,8 +3,9 @@
 // What the arrays hold is prepared on the host in float64 (cuda_records.py): logits are in units of log 2, so that a weight is
 // one exp2, and precisions carry the factor (log2 e) / 2; what that adds is taken away once a point, not once a component.
 //
-//   narrow  a thread owns Points points and has all their coordinates in registers; the block shares tiles of components
-//   wide    a warp owns Points points, its lanes share the coordinates; full covariances pass through shared memory
+// The kernel of this file, for few dimensions: a thread owns Points points and has all their coordinates in registers; the
+// block shares tiles of components. The sums are expanded where that saves work, Σ w (m - x) as Σ w m and x Σ w: they lose
+// what the condition number in x has room for. Differences enter the logits as they are.
 //
 // Offsets into arrays are 64-bit: N·D, K·D and K·D·D pass 2^31. The code is plain C++ but for the words of CUDA, and the tests
 // run it on the CPU through tests/si_verify/kernels/cuda_on_cpu.h.
@@ -35,7 +36,26 @@ struct Choose<false, A, B> {
     typedef B type;
 };
 
+#ifdef __CUDA_ARCH__
+// exp2f spends three slots on subnormal answers, and no weight below 2^-126 of the largest adds anything to a sum.
+__device__ inline float power_of_two(float x) {
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+// 1 unit in the last place; of sums of weights, which are neither subnormal nor beyond 2^126.
+__device__ inline float reciprocal(float x) {
+    float y;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+#else
 __device__ inline float power_of_two(float x) { return exp2f(x); }
+__device__ inline float reciprocal(float x) { return 1.0f / x; }
+#endif
+__device__ inline double reciprocal(double x) { return 1.0 / x; }
+__device__ inline float larger_of(float a, float b) { return fmaxf(a, b); }
+__device__ inline double larger_of(double a, double b) { return a > b ? a : b; }
 __device__ inline double power_of_two(double x) { return exp2(x); }
 __device__ inline float logarithm(float x) { return logf(x); }
 __device__ inline double logarithm(double x) { return log(x); }
@@ -49,120 +69,181 @@ struct Units {
     static __device__ inline Real slope() { return (Real)-1.38629436111989061883; }
 };
 
+// Four numbers that are loaded at once.
+template <class Real>
+struct alignas(16) Quad {
+    Real v[4];
+};
+
+// Numbers Word, Word + 1, ... of a record, by quads; those that are fetched again are still there.
+template <int Word, int Count, class Real>
+__device__ inline void fetch(Real (&to)[Count], const Real* record) {
+#pragma unroll
+    for (int q = Word / 4; 4 * q < Word + Count; ++q) {
+        const Quad<Real> quad = ((const Quad<Real>*)record)[q];
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+            if (4 * q + i >= Word && 4 * q + i < Word + Count) to[4 * q + i - Word] = quad.v[i];
+    }
+}
+
 // Where the numbers of one component stand in its record; cuda_records.py writes the same.
 template <int Dim, int Kind>
 struct Layout {
     static constexpr int bias = 0, half = 1, slope = 2;  // half and slope: isotropic ones
     static constexpr int mean = HEAD, offset = HEAD + Dim;
     static constexpr int halves = HEAD + 2 * Dim, slopes = HEAD + 3 * Dim;  // diagonal
-    static constexpr int whiten = HEAD + 2 * Dim, map = whiten + Dim * (Dim + 1) / 2;  // full: lower rows, then D x D
+    // Full: the lower rows, each of whole quads; then D x D, rows of whole quads.
+    static __device__ constexpr int row(int i) { return 8 * (i / 4) * (i / 4 + 1) + 4 * (i % 4) * (i / 4 + 1); }
+    static constexpr int width = (Dim + 3) / 4 * 4;
+    static constexpr int whiten = (HEAD + 2 * Dim + 3) / 4 * 4, map = whiten + row(Dim);
     static constexpr int used =
-        Kind == ISOTROPIC ? HEAD + 2 * Dim : Kind == DIAGONAL ? HEAD + 4 * Dim : map + Dim * Dim;
+        Kind == ISOTROPIC ? HEAD + 2 * Dim : Kind == DIAGONAL ? HEAD + 4 * Dim : map + Dim * width;
     static constexpr int words = (used + 3) / 4 * 4;
 };
 
 // Running maximum, total and weighted sums of one point. The start is finite: no difference of infinities can arise.
+// Isotropic: score and velocity are pull x - s and flow x + b.
 template <class Real, int Dim>
 struct Sums {
-    Real top, total, weighted_slope;
+    Real top, total, pull, flow;
     Real s[Dim], b[Dim];
 
     __device__ void start() {
         top = lowest(Real(0));
-        total = weighted_slope = Real(0);
+        total = pull = flow = Real(0);
 #pragma unroll
         for (int d = 0; d < Dim; ++d) s[d] = b[d] = Real(0);
     }
-};
 
-// bias - |y|^2, y the whitened difference (kept only for full covariances).
-template <class Real, int Dim, int Kind>
-__device__ inline Real logit(const Real (&x)[Dim], const Real* c, Real (&y)[Dim]) {
-    typedef Layout<Dim, Kind> At;
-    Real square = 0;
-    if (Kind == FULL) {
-        Real delta[Dim];
-        int word = At::whiten;
-#pragma unroll
-        for (int i = 0; i < Dim; ++i) {
-            delta[i] = x[i] - c[At::mean + i];
-            Real sum = 0;
-#pragma unroll
-            for (int j = 0; j <= i; ++j) sum += c[word++] * delta[j];
-            y[i] = sum;
-            square += sum * sum;
-        }
-        return c[At::bias] - square;
-    }
-#pragma unroll
-    for (int d = 0; d < Dim; ++d) {
-        Real delta = x[d] - c[At::mean + d];
-        square += Kind == DIAGONAL ? delta * delta * c[At::halves + d] : delta * delta;
-    }
-    return c[At::bias] - (Kind == ISOTROPIC ? c[At::half] * square : square);
-}
-
-// Expanded: u = offset + slope x instead of offset + slope (x - m), one operation a coordinate less.
-template <class Real, int Dim, int Kind, int Want, bool Expanded>
-__device__ inline void add(Sums<Real, Dim>& a, Real w, const Real (&x)[Dim], const Real* c, const Real (&y)[Dim]) {
-    typedef Layout<Dim, Kind> At;
-    a.total += w;
-    if (Kind == FULL) {
-        int word = At::whiten;
-#pragma unroll
-        for (int i = 0; i < Dim; ++i) {
-            Real wy = w * y[i];
-            if (Want & SCORE) {
-#pragma unroll
-                for (int j = 0; j <= i; ++j) a.s[j] += c[word++] * wy;
-            }
-            if (Want & VELOCITY) {
-                a.b[i] += w * c[At::offset + i];
-#pragma unroll
-                for (int j = 0; j < Dim; ++j) a.b[j] += c[At::map + j * Dim + i] * wy;
-            }
-        }
-        return;
-    }
-    Real pull = Kind == ISOTROPIC ? w * c[At::half] : Real(0), flow = Kind == ISOTROPIC ? w * c[At::slope] : Real(0);
-    if (Expanded && Kind == ISOTROPIC) a.weighted_slope += flow;
-#pragma unroll
-    for (int d = 0; d < Dim; ++d) {
-        Real delta = x[d] - c[At::mean + d];
-        if (Want & SCORE) a.s[d] += (Kind == DIAGONAL ? w * c[At::halves + d] : pull) * delta;
-        if (Want & VELOCITY) {
-            a.b[d] += w * c[At::offset + d];
-            if (!(Expanded && Kind == ISOTROPIC))
-                a.b[d] += (Kind == DIAGONAL ? w * c[At::slopes + d] : flow) * (Expanded ? x[d] : delta);
-        }
-    }
-}
-
-// Groups of components: one rescaling a group. K is padded to whole groups with components of zero weight.
-template <class Real, int Dim, int Kind, int Want, bool Expanded>
-__device__ inline void absorb(Sums<Real, Dim>& a, const Real (&x)[Dim], const Real* records, int count) {
-    constexpr int Group = Kind == FULL ? 1 : GROUP, words = Layout<Dim, Kind>::words;
-    for (int k = 0; k < count; k += Group) {
-        const Real* c = records + (Index)k * words;
-        Real l[Group], y[Dim], top = a.top;
-#pragma unroll
-        for (int g = 0; g < Group; ++g) {
-            l[g] = logit<Real, Dim, Kind>(x, c + g * words, y);
-            top = l[g] > top ? l[g] : top;
-        }
-        Real shrink = power_of_two(a.top - top);
-        a.top = top;
-        a.total *= shrink;
-        a.weighted_slope *= shrink;
+    template <int Want>
+    __device__ void rise(Real to) {
+        const Real shrink = power_of_two(top - to);
+        top = to;
+        total *= shrink;
+        pull *= shrink;
+        flow *= shrink;
 #pragma unroll
         for (int d = 0; d < Dim; ++d) {
-            if (Want & SCORE) a.s[d] *= shrink;
-            if (Want & VELOCITY) a.b[d] *= shrink;
+            if (Want & SCORE) s[d] *= shrink;
+            if (Want & VELOCITY) b[d] *= shrink;
+        }
+    }
+};
+
+// A component with a full covariance: y = L^-1 (x - m) row by row, and what a row adds to g = L^-T y at once.
+template <class Real, int Dim, int Want>
+__device__ inline void absorb_full(Sums<Real, Dim>& a, const Real (&x)[Dim], const Real* c) {
+    typedef Layout<Dim, FULL> At;
+    Real delta[Dim], y[Dim], g[Dim], square = 0;
+    fetch<At::mean>(delta, c);
+#pragma unroll
+    for (int i = 0; i < Dim; ++i) {
+        delta[i] = x[i] - delta[i];
+        g[i] = Real(0);
+        y[i] = Real(0);
+        const Quad<Real>* row = (const Quad<Real>*)(c + At::whiten + At::row(i));
+#pragma unroll
+        for (int j = 0; j <= i; ++j) y[i] += row[j / 4].v[j % 4] * delta[j];
+        square += y[i] * y[i];
+#pragma unroll
+        for (int j = 0; j <= i; ++j)
+            if (Want & SCORE) g[j] += row[j / 4].v[j % 4] * y[i];
+    }
+    const Real l = c[At::bias] - square;
+    if (l > a.top) a.template rise<Want>(l);
+    const Real w = power_of_two(l - a.top);
+    a.total += w;
+#pragma unroll
+    for (int d = 0; d < Dim; ++d) {
+        if (Want & SCORE) a.s[d] += w * g[d];
+        if (Want & VELOCITY) {
+            const Quad<Real>* row = (const Quad<Real>*)(c + At::map + d * At::width);
+            Real u = c[At::offset + d];
+#pragma unroll
+            for (int j = 0; j < Dim; ++j) u += row[j / 4].v[j % 4] * y[j];
+            a.b[d] += w * u;
+        }
+    }
+}
+
+// count components, a multiple of the group: K is padded to whole groups with components of zero weight.
+template <class Real, int Dim, int Kind, int Want, int Points>
+__device__ inline void absorb(Sums<Real, Dim> (&a)[Points], const Real (&x)[Points][Dim], const Real* records, int count) {
+    typedef Layout<Dim, Kind> At;
+    // Components that share one rescaling. Where a point fills registers, one, and it is skipped if nothing rises.
+    constexpr bool Alone = Kind == FULL || Dim * (sizeof(Real) / 4) > (Kind == DIAGONAL ? 4 : 16);
+    constexpr int Group = Alone ? 1 : GROUP;
+    for (int k = 0; k < count; k += Group, records += Group * At::words) {
+        if (Kind == FULL) {
+#pragma unroll
+            for (int p = 0; p < Points; ++p) absorb_full<Real, Dim, Want>(a[p], x[p], records);
+            continue;
+        }
+        Real l[Points][Group];
+#pragma unroll
+        for (int g = 0; g < Group; ++g) {
+            const Real* c = records + g * At::words;
+            Real head[2], mean[Dim], halves[Kind == DIAGONAL ? Dim : 1];
+            fetch<At::bias>(head, c);
+            fetch<At::mean>(mean, c);
+            if (Kind == DIAGONAL) fetch<At::halves>(halves, c);
+#pragma unroll
+            for (int p = 0; p < Points; ++p) {
+                Real square = 0;
+#pragma unroll
+                for (int d = 0; d < Dim; ++d) {
+                    const Real delta = x[p][d] - mean[d];
+                    square += Kind == DIAGONAL ? halves[Kind == DIAGONAL ? d : 0] * delta * delta : delta * delta;
+                }
+                l[p][g] = head[0] - (Kind == ISOTROPIC ? head[1] * square : square);
+            }
         }
 #pragma unroll
-        for (int g = 0; g < Group; ++g)
-            add<Real, Dim, Kind, Want, Expanded>(a, power_of_two(l[g] - top), x, c + g * words, y);
+        for (int p = 0; p < Points; ++p) {
+            Real top = a[p].top;
+#pragma unroll
+            for (int g = 0; g < Group; ++g) top = larger_of(top, l[p][g]);
+            if (Group > 1 || top > a[p].top) a[p].template rise<Want>(top);
+        }
+#pragma unroll
+        for (int g = 0; g < Group; ++g) {
+            const Real* c = records + g * At::words;
+            Real head[3], mean[Dim], offset[Dim], halves[Kind == DIAGONAL ? Dim : 1], slopes[Kind == DIAGONAL ? Dim : 1];
+            fetch<At::bias>(head, c);
+            fetch<At::mean>(mean, c);
+            fetch<At::offset>(offset, c);
+            if (Kind == DIAGONAL) fetch<At::halves>(halves, c);
+            if (Kind == DIAGONAL) fetch<At::slopes>(slopes, c);
+#pragma unroll
+            for (int p = 0; p < Points; ++p) {
+                const Real w = power_of_two(l[p][g] - a[p].top), pull = w * head[1];
+                a[p].total += w;
+                if (Kind == ISOTROPIC) {
+                    a[p].pull += pull;
+                    a[p].flow += w * head[2];
+                }
+#pragma unroll
+                for (int d = 0; d < Dim; ++d) {
+                    const int e = Kind == DIAGONAL ? d : 0;
+                    const Real rate = Kind == DIAGONAL ? offset[d] + slopes[e] * x[p][d] : offset[d];
+                    if (Want & SCORE)
+                        a[p].s[d] += Kind == DIAGONAL ? w * (halves[e] * (x[p][d] - mean[d])) : pull * mean[d];
+                    if (Want & VELOCITY) a[p].b[d] += w * rate;
+                }
+            }
+        }
     }
+}
+
+// The weighted sum of the field itself, before it is divided by the total.
+template <int Kind, class Real, int Dim>
+__device__ inline Real pulled(const Sums<Real, Dim>& a, Real x, int d) {
+    return Kind == ISOTROPIC ? a.pull * x - a.s[d] : a.s[d];
+}
+template <int Kind, class Real, int Dim>
+__device__ inline Real flowing(const Sums<Real, Dim>& a, Real x, int d) {
+    return Kind == ISOTROPIC ? a.flow * x + a.b[d] : a.b[d];
 }
 
 // What a stretch of components changes in the total of those before it: the factors of old and new sums, the new top.
@@ -180,15 +261,15 @@ template <class Real, int Dim, int Kind, int Want, int Points, int Tile, class I
 __global__ void fields_narrow(const In* __restrict__ x, Index x_row, Index x_col, Index n,
                               const Real* __restrict__ records, Index k, Real* density, Real* score, Real* velocity) {
     constexpr int words = Layout<Dim, Kind>::words;
-    __shared__ Real tile[Tile * words];
+    __shared__ Quad<Real> tile[Tile * words / 4];
     const Index first = (Index)blockIdx.x * blockDim.x * Points + threadIdx.x;
-    Real at[Points][Dim], top[Points], total[Points];
+    Real at[Points][Dim], top[Points], total[Points], pull[Points], flow[Points];
     Sums<Real, Dim> a[Points];
 #pragma unroll
     for (int p = 0; p < Points; ++p) {
         const Index row = first + (Index)p * blockDim.x;
         top[p] = lowest(Real(0));
-        total[p] = Real(0);
+        total[p] = pull[p] = flow[p] = Real(0);
 #pragma unroll
         for (int d = 0; d < Dim; ++d) at[p][d] = row < n ? widen(x[row * x_row + d * x_col]) : Real(0);
     }
@@ -198,10 +279,10 @@ __global__ void fields_narrow(const In* __restrict__ x, Index x_row, Index x_col
         for (int p = 0; p < Points; ++p) a[p].start();
         for (Index k0 = k1; k0 < end; k0 += Tile) {
             const int count = end - k0 < Tile ? (int)(end - k0) : Tile;
-            for (int i = threadIdx.x; i < count * words; i += blockDim.x) tile[i] = records[k0 * words + i];
+            const Quad<Real>* from = (const Quad<Real>*)(records + k0 * words);
+            for (int i = threadIdx.x; i < count * (words / 4); i += blockDim.x) tile[i] = from[i];
             __syncthreads();
-#pragma unroll
-            for (int p = 0; p < Points; ++p) absorb<Real, Dim, Kind, Want, false>(a[p], at[p], tile, count);
+            absorb<Real, Dim, Kind, Want, Points>(a, at, (const Real*)tile, count);
             __syncthreads();
         }
         if (k <= STRETCH) break;
@@ -212,6 +293,8 @@ __global__ void fields_narrow(const In* __restrict__ x, Index x_row, Index x_col
             join(top[p], total[p], a[p].top, a[p].total, before, own);
             a[p].top = top[p];
             a[p].total = total[p];
+            a[p].pull = pull[p] = before * pull[p] + own * a[p].pull;
+            a[p].flow = flow[p] = before * flow[p] + own * a[p].flow;
             if (row >= n) continue;
 #pragma unroll
             for (int d = 0; d < Dim; ++d) {
@@ -227,177 +310,12 @@ __global__ void fields_narrow(const In* __restrict__ x, Index x_row, Index x_col
     for (int p = 0; p < Points; ++p) {
         const Index row = first + (Index)p * blockDim.x;
         if (row >= n) continue;
-        const Real share = Real(1) / a[p].total;
+        const Real share = reciprocal(a[p].total);
         if (Want & DENSITY) density[row] = a[p].top * Units<Real>::log_two() + logarithm(a[p].total);
 #pragma unroll
         for (int d = 0; d < Dim; ++d) {
-            if (Want & SCORE) score[row * Dim + d] = Units<Real>::slope() * (a[p].s[d] * share);
-            if (Want & VELOCITY) velocity[row * Dim + d] = a[p].b[d] * share;
-        }
-    }
-}
-
-template <class Real>
-__device__ inline Real warp_sum(Real v) {
-    for (int m = LANES / 2; m > 0; m /= 2) v += __shfl_xor_sync(0xffffffffu, v, m);
-    return v;  // the same bits in every lane: each step adds the same two numbers
-}
-
-// Arrays by name (K, D) and (K, D, D); the transposes are read where a lane owns a row, so that lanes read neighbours.
-// In: of points and of what has a number a coordinate; an isotropic half or slope, like the bias, is Real.
-template <class Real, int Dim, int Kind, int Want, int Points, int Warps, class In>
-__global__ void fields_wide(const In* __restrict__ x, Index x_row, Index x_col, Index n, Index k,
-                            const Real* __restrict__ bias, const In* __restrict__ mean,
-                            const typename Choose<Kind == ISOTROPIC, Real, In>::type* __restrict__ half,
-                            const In* __restrict__ offset,
-                            const typename Choose<Kind == ISOTROPIC, Real, In>::type* __restrict__ slope,
-                            const In* __restrict__ whiten, const In* __restrict__ whiten_t,
-                            const In* __restrict__ slope_t, Real* density, Real* score, Real* velocity) {
-    constexpr int Chunks = (Dim + LANES - 1) / LANES, Held = Kind == FULL ? Dim : 1;
-    __shared__ Real away[Warps][Points][Held], white[Warps][Points][Held];
-    const int lane = threadIdx.x % LANES, warp = threadIdx.x / LANES;
-    const Index first = ((Index)blockIdx.x * Warps + warp) * Points;
-    if (first >= n) return;  // a whole warp; no barrier of the block is used below
-    Real at[Points][Chunks], s[Points][Chunks], b[Points][Chunks], top[Points], total[Points];
-    Real whole_top[Points], whole[Points];
-#pragma unroll
-    for (int p = 0; p < Points; ++p) {
-        const Index row = first + p < n ? first + p : n - 1;  // past the end: the last row again, never stored
-        top[p] = lowest(Real(0));
-        total[p] = whole[p] = Real(0);
-        whole_top[p] = top[p];
-#pragma unroll
-        for (int c = 0; c < Chunks; ++c) {
-            const int d = lane + c * LANES;
-            at[p][c] = d < Dim ? widen(x[row * x_row + d * x_col]) : Real(0);
-            s[p][c] = b[p][c] = Real(0);
-        }
-    }
-    for (Index kk = 0; kk < k; ++kk) {
-        Real delta[Points][Chunks], square[Points], pull[Chunks];
-#pragma unroll
-        for (int p = 0; p < Points; ++p) square[p] = Real(0);
-#pragma unroll
-        for (int c = 0; c < Chunks; ++c) {
-            const int d = lane + c * LANES;
-            const bool in = d < Dim;
-            const Real m = in ? widen(mean[kk * Dim + d]) : Real(0);
-            pull[c] = Kind == ISOTROPIC ? widen(half[kk]) : Kind == DIAGONAL && in ? widen(half[kk * Dim + d]) : Real(0);
-#pragma unroll
-            for (int p = 0; p < Points; ++p) {
-                delta[p][c] = at[p][c] - m;
-                if (Kind == FULL) {
-                    if (in) away[warp][p][d] = delta[p][c];
-                } else {
-                    square[p] += delta[p][c] * delta[p][c] * pull[c];
-                }
-            }
-        }
-        if (Kind == FULL) {
-            const Index matrix = kk * Dim * Dim;
-            __syncwarp();
-            for (int c = 0; c < Chunks; ++c) {
-                const int i = lane + c * LANES;
-                Real y[Points] = {};
-                for (int j = 0; j <= i && i < Dim; ++j) {
-                    const Real l = widen(whiten_t[matrix + (Index)j * Dim + i]);
-#pragma unroll
-                    for (int p = 0; p < Points; ++p) y[p] += l * away[warp][p][j];
-                }
-#pragma unroll
-                for (int p = 0; p < Points; ++p) {
-                    if (i < Dim) white[warp][p][i] = y[p];
-                    square[p] += y[p] * y[p];
-                }
-            }
-            __syncwarp();
-        }
-        Real w[Points];
-#pragma unroll
-        for (int p = 0; p < Points; ++p) {
-            const Real l = bias[kk] - warp_sum(square[p]);
-            if (l > top[p]) {  // all lanes alike
-                const Real shrink = power_of_two(top[p] - l);
-                top[p] = l;
-                total[p] *= shrink;
-#pragma unroll
-                for (int c = 0; c < Chunks; ++c) {
-                    s[p][c] *= shrink;
-                    b[p][c] *= shrink;
-                }
-            }
-            w[p] = power_of_two(l - top[p]);
-            total[p] += w[p];
-        }
-#pragma unroll
-        for (int c = 0; c < Chunks; ++c) {
-            const int d = lane + c * LANES;
-            if (d >= Dim) continue;
-            const Index at_k = kk * Dim + d;
-            if (Kind != FULL) {
-                const Real rate = Want & VELOCITY ? widen(offset[at_k]) : Real(0);
-                const Real ratio = Want & VELOCITY ? widen(slope[Kind == ISOTROPIC ? kk : at_k]) : Real(0);
-#pragma unroll
-                for (int p = 0; p < Points; ++p) {
-                    if (Want & SCORE) s[p][c] += w[p] * pull[c] * delta[p][c];
-                    if (Want & VELOCITY) b[p][c] += w[p] * (rate + ratio * delta[p][c]);
-                }
-                continue;
-            }
-            const Index matrix = kk * Dim * Dim;
-            Real g[Points] = {}, u[Points] = {};
-            for (int j = Want & VELOCITY ? 0 : d; j < Dim; ++j) {
-                const Real column = Want & SCORE && j >= d ? widen(whiten[matrix + (Index)j * Dim + d]) : Real(0);
-                const Real row = Want & VELOCITY ? widen(slope_t[matrix + (Index)j * Dim + d]) : Real(0);
-#pragma unroll
-                for (int p = 0; p < Points; ++p) {
-                    if (Want & SCORE) g[p] += column * white[warp][p][j];
-                    if (Want & VELOCITY) u[p] += row * white[warp][p][j];
-                }
-            }
-#pragma unroll
-            for (int p = 0; p < Points; ++p) {
-                if (Want & SCORE) s[p][c] += w[p] * g[p];
-                if (Want & VELOCITY) b[p][c] += w[p] * (widen(offset[at_k]) + u[p]);
-            }
-        }
-        if (Kind == FULL) __syncwarp();  // the next component writes where this one reads
-        if (k <= STRETCH || ((kk + 1) % STRETCH != 0 && kk + 1 < k)) continue;
-        const bool begun = kk >= STRETCH, over = kk + 1 == k;
-#pragma unroll
-        for (int p = 0; p < Points; ++p) {
-            const Index row = first + p;
-            Real before, own;
-            join(whole_top[p], whole[p], top[p], total[p], before, own);
-            if (row < n) {
-#pragma unroll
-                for (int c = 0; c < Chunks; ++c) {
-                    const Index d = lane + c * LANES, to = row * Dim + d;
-                    if (d >= Dim) continue;
-                    if (Want & SCORE) score[to] = s[p][c] = own * s[p][c] + (begun ? before * score[to] : Real(0));
-                    if (Want & VELOCITY)
-                        velocity[to] = b[p][c] = own * b[p][c] + (begun ? before * velocity[to] : Real(0));
-                }
-            }
-            top[p] = over ? whole_top[p] : lowest(Real(0));
-            total[p] = over ? whole[p] : Real(0);
-#pragma unroll
-            for (int c = 0; c < Chunks; ++c)
-                if (!over) s[p][c] = b[p][c] = Real(0);
-        }
-    }
-#pragma unroll
-    for (int p = 0; p < Points; ++p) {
-        const Index row = first + p;
-        if (row >= n) continue;
-        const Real share = Real(1) / total[p];
-        if (Want & DENSITY && lane == 0) density[row] = top[p] * Units<Real>::log_two() + logarithm(total[p]);
-#pragma unroll
-        for (int c = 0; c < Chunks; ++c) {
-            const int d = lane + c * LANES;
-            if (d >= Dim) continue;
-            if (Want & SCORE) score[row * Dim + d] = Units<Real>::slope() * (s[p][c] * share);
-            if (Want & VELOCITY) velocity[row * Dim + d] = b[p][c] * share;
+            if (Want & SCORE) score[row * Dim + d] = Units<Real>::slope() * (pulled<Kind>(a[p], at[p][d], d) * share);
+            if (Want & VELOCITY) velocity[row * Dim + d] = flowing<Kind>(a[p], at[p][d], d) * share;
         }
     }
 }

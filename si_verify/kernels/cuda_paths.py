@@ -11,7 +11,7 @@ from torch import Tensor
 
 from analytic import Interpolant
 from si_verify.kernels.cuda_records import path_records
-from si_verify.kernels.cuda_source import path_kernel
+from si_verify.kernels.cuda_source import path_kernel, path_points
 
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 _THREADS = 128
@@ -27,6 +27,7 @@ class Paths:
     """
 
     name: str
+    each: int  # particles of a thread
     dim: int
     dtype: torch.dtype
     records: Tensor
@@ -46,8 +47,8 @@ class Paths:
             raise ValueError(f"first_particle: expected a counter of 32 bits for {n} particles, got {first_particle}")
         if n:
             launch(
-                self.name, -(-n // _THREADS), _THREADS, start.device, start, end, np.int64(n), self.records,
-                np.int32(self.records.shape[1]), self.steps, np.int32(self.steps.shape[0]), np.uint32(first_step),
+                self.name, -(-n // (self.each * _THREADS)), _THREADS, start.device, start, end, np.int64(n),
+                self.records, np.int32(self.records.shape[1]), self.steps, np.int32(self.steps.shape[0]), np.uint32(first_step),
                 np.uint64(seed), np.uint32(stream), np.uint32(first_particle),
             )  # fmt: skip
         return end
@@ -69,4 +70,5 @@ def plan(
     kind, name = interpolant.coupling.kind, str(dtype).removeprefix("torch.")
     kernel = path_kernel(kind, interpolant.dim, name, method, epsilon > 0)
     table, steps = path_records(interpolant, times, method, epsilon, _NUMPY[dtype])
-    return Paths(kernel, interpolant.dim, dtype, *(torch.as_tensor(a).to(device) for a in (table, steps)))
+    each = path_points(kind, interpolant.dim, name)
+    return Paths(kernel, each, interpolant.dim, dtype, *(torch.as_tensor(a).to(device) for a in (table, steps)))

@@ -6,7 +6,8 @@ so that r_k ∝ 2^(bias − half·δ²) and s = −2 log 2 · Σ r_k half δ. Al
 
 A record (``Layout`` in cuda_mixture.cu) of a diagonal mixture:
 [bias, 0, 0, 0 | mean (D) | offset (D) | half (D) | slope (D)]. Isotropic ones have half and slope in the head and end
-after the offset; full ones go on from there with the lower rows of L⁻¹ and the matrix A L⁻ᵀ.
+after the offset; full ones go on from there with the lower rows of L⁻¹ and the matrix A L⁻ᵀ, each row from a multiple of
+four on.
 """
 
 from __future__ import annotations
@@ -71,8 +72,10 @@ def records(law: Packed, dtype: Any) -> Array:
     elif law.kind == "diagonal":
         parts += [law.precision, law.slope]
     else:
-        rows, columns = np.tril_indices(dim)
-        parts += [law.whiten[..., rows, columns], law.slope.reshape(*lead, k, dim * dim)]
+        gap = -(HEAD + 2 * dim) % 4
+        wide = [np.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, _quads(dim) - dim)]) for a in (law.whiten, law.slope)]
+        parts += [np.zeros((*lead, k, gap)), *(wide[0][..., i, : _quads(i + 1)] for i in range(dim))]
+        parts += [wide[1].reshape(*lead, k, dim * _quads(dim))]
     table = np.concatenate(parts, axis=-1)
     whole = np.zeros((*lead, -(-k // GROUP) * GROUP, -(-table.shape[-1] // 4) * 4))
     whole[..., k:, 0] = -np.inf
@@ -82,8 +85,14 @@ def records(law: Packed, dtype: Any) -> Array:
 
 def words(kind: str, dim: int) -> int:
     """Numbers in one record, as ``Layout::words``."""
-    extra = {"isotropic": 0, "diagonal": 2 * dim, "full": dim * (dim + 1) // 2 + dim * dim}[kind]
-    return -(-(HEAD + 2 * dim + extra) // 4) * 4
+    if kind == "full":
+        return _quads(HEAD + 2 * dim) + sum(_quads(i + 1) for i in range(dim)) + dim * _quads(dim)
+    return _quads(HEAD + (4 if kind == "diagonal" else 2) * dim)
+
+
+def _quads(count: int) -> int:
+    """Numbers in as many whole quads as hold so many."""
+    return -(-count // 4) * 4
 
 
 def stage_times(times: Sequence[float], method: str) -> list[float]:

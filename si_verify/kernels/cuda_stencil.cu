@@ -18,16 +18,12 @@ typedef long long Index;
 __device__ inline float fused(float a, float b, float c) { return fmaf(a, b, c); }
 __device__ inline double fused(double a, double b, double c) { return fma(a, b, c); }
 
-// a if a > b, else b; b where either is NaN.
-template <class Real>
-__device__ inline Real larger(Real a, Real b) {
-    return a > b ? a : b;
-}
+__device__ inline float larger(float c, float w) { return fmaxf(c, fabsf(w)); }
+__device__ inline double larger(double c, double w) { return c > fabs(w) ? c : fabs(w); }
 
 template <class Real>
 __device__ inline Real flux(Real low, Real high, Real w, Real c) {
-    const Real size = w < 0 ? -w : w;
-    return fused(w, low + high, larger(c, size) * (low - high));
+    return fused(w, low + high, larger(c, w) * (low - high));
 }
 
 // keep * base + (1 - keep) * moved
@@ -80,6 +76,51 @@ __global__ void __launch_bounds__(Wide * Deep)
     }
 }
 
+// A stage of a strip of a column. A closed face has no drift, and where it is a column's both its sides are the same cell: then
+// the flux is zero as it comes. Rows below ``low`` and from ``high`` on are not of the grid; with Inside there are none.
+// Second: averaged with ``began``. c: epsilon tau / h^2 of both axes.
+template <bool Inside, bool Second, class Real, int Tall, int Columns, int Rows>
+__device__ inline void advance(Real (&plane)[Tall][Columns], Real (&here)[Rows], const Real (&began)[Rows],
+                               const Real (&over)[Rows + 1], const Real (&before)[Rows], const Real (&after)[Rows],
+                               Real keep, const Real (&c)[2], int column, int top, int west, int east, int low, int high) {
+#pragma unroll
+    for (int r = 0; r < Rows; ++r) plane[top + r][column] = here[r];
+    __syncthreads();
+    const Real cx = c[0], cy = c[1];
+    Real below = flux(plane[top > 0 ? top - 1 : 0][column], here[0], over[0], cx);
+    if (!Inside && !(top > low && top < high)) below = Real(0);
+#pragma unroll
+    for (int r = 0; r < Rows; ++r) {
+        const int row = top + r;
+        // The last row of the tile has itself for the next one: its face is closed.
+        const int last = top + Rows < Tall ? top + Rows : Tall - 1;
+        Real above = flux(here[r], r + 1 < Rows ? here[r + 1 < Rows ? r + 1 : r] : plane[last][column], over[r + 1], cx);
+        if (!Inside && !(row >= low && row + 1 < high)) above = Real(0);
+        const Real entering = flux(plane[row][west], here[r], before[r], cy);
+        const Real leaving = flux(here[r], plane[row][east], after[r], cy);
+        const Real moved = here[r] + ((below - above) + (entering - leaving));
+        below = above;
+        here[r] = Second ? mean(moved, began[r], keep) : moved;
+    }
+    __syncthreads();  // all have read before the next stage writes
+}
+
+// Stages that are not averaged, or pairs of which the second is averaged with where the first began.
+template <bool Inside, bool Averaged, class Real, int Tall, int Columns, int Rows>
+__device__ inline void march(Real (&plane)[Tall][Columns], Real (&here)[Rows], const Real (&over)[Rows + 1],
+                             const Real (&before)[Rows], const Real (&after)[Rows], int stages, Real keep,
+                             const Real (&c)[2], int column, int top, int west, int east, int low, int high) {
+#pragma unroll 1
+    for (int s = 0; s < stages; s += Averaged ? 2 : 1) {
+        Real began[Rows];
+#pragma unroll
+        for (int r = 0; r < Rows; ++r) began[r] = here[r];
+        advance<Inside, false>(plane, here, began, over, before, after, keep, c, column, top, west, east, low, high);
+        if (Averaged && s + 1 < stages)
+            advance<Inside, true>(plane, here, began, over, before, after, keep, c, column, top, west, east, low, high);
+    }
+}
+
 // ``stages`` stages with one drift. With Averaged every second one is averaged with where the one before it began, weighted
 // ``keep``. The tile is the part of the grid that they depend on, advanced as if its edges were walls: what is wrong with that
 // comes a cell further in a stage, and does not reach the cells that are written.
@@ -89,7 +130,9 @@ __global__ void __launch_bounds__(Columns * Strips)
             Real* __restrict__ out, Index n, Index m, int stages, Real keep, Real ax, Real cx, Real ay, Real cy,
             int across) {
     constexpr int Tall = Rows * Strips;
-    __shared__ Real plane[Tall][Columns];
+    // What is read again every stage is no constant to the compiler, which would keep max(c, |w|) of every face in registers
+    // that there are not.
+    __shared__ Real plane[Tall][Columns], c[2];
     const int column = threadIdx.x % Columns, top = threadIdx.x / Columns * Rows;
     const Index i0 = (Index)(blockIdx.x / across) * (Tall - 2 * stages) - stages;
     const Index j0 = (Index)(blockIdx.x % across) * (Columns - 2 * stages) - stages;
@@ -98,41 +141,26 @@ __global__ void __launch_bounds__(Columns * Strips)
     const int near = j0 < 0 ? (int)-j0 : 0, far = m - j0 < Columns ? (int)(m - j0) : Columns;
     const bool in = column >= near && column < far;
     const bool left = column > near && column < far, right = column >= near && column + 1 < far;
-    Real here[Rows], began[Averaged ? Rows : 1], over[Rows + 1], before[Rows], after[Rows];
+    if (threadIdx.x == 0) c[0] = cx, c[1] = cy;  // a barrier comes before they are read
+    const Index start = (i0 + top) * m + j0 + column;
+    const Real *density = rho + start, *down = wx + start, *side = wy + start + i0 + top;  // rows of wy have m + 1 faces
+    Real here[Rows], over[Rows + 1], before[Rows], after[Rows];
 #pragma unroll
-    for (int r = 0; r <= Rows; ++r) {
+    for (int r = 0; r < Rows; ++r) {
         const int row = top + r;
-        const Index i = i0 + row, j = j0 + column, at = i * m + j;
-        over[r] = in && row > low && row < high ? ax * wx[at] : Real(0);
-        if (r == Rows) break;
         const bool there = row >= low && row < high;
-        here[r] = in && there ? rho[at] : Real(0);
-        before[r] = left && there ? ay * wy[at + i] : Real(0);
-        after[r] = right && there ? ay * wy[at + i + 1] : Real(0);
+        over[r] = in && row > low && row < high ? ax * down[r * m] : Real(0);
+        here[r] = in && there ? density[r * m] : Real(0);
+        before[r] = left && there ? ay * side[r * (m + 1)] : Real(0);
+        after[r] = right && there ? ay * side[r * (m + 1) + 1] : Real(0);
     }
-    for (int s = 0; s < stages; ++s) {
-#pragma unroll
-        for (int r = 0; r < Rows; ++r) plane[top + r][column] = here[r];
-        __syncthreads();
-        Real below = Real(0);
-        if (top > low && top < high) below = flux(plane[top - 1][column], here[0], over[0], cx);
-#pragma unroll
-        for (int r = 0; r < Rows; ++r) {
-            const int row = top + r;
-            Real above = Real(0);
-            if (row >= low && row + 1 < high) {
-                const Real next = r + 1 < Rows ? here[r + 1 < Rows ? r + 1 : r] : plane[row + 1][column];
-                above = flux(here[r], next, over[r + 1], cx);
-            }
-            const Real entering = left ? flux(plane[row][column - 1], here[r], before[r], cy) : Real(0);
-            const Real leaving = right ? flux(here[r], plane[row][column + 1], after[r], cy) : Real(0);
-            const Real moved = here[r] + ((below - above) + (entering - leaving));
-            below = above;
-            if (Averaged && s % 2 == 0) began[Averaged ? r : 0] = here[r];
-            here[r] = Averaged && s % 2 == 1 ? mean(moved, began[Averaged ? r : 0], keep) : moved;
-        }
-        __syncthreads();  // all have read before the next stage writes
-    }
+    over[Rows] = in && top + Rows > low && top + Rows < high ? ax * down[Rows * m] : Real(0);
+    const int west = left ? column - 1 : column, east = right ? column + 1 : column;
+    // All threads of a block alike: most tiles lie inside and ask nothing of their rows.
+    if (low == 0 && near == 0 && high == Tall && far == Columns)
+        march<true, Averaged>(plane, here, over, before, after, stages, keep, c, column, top, west, east, low, high);
+    else
+        march<false, Averaged>(plane, here, over, before, after, stages, keep, c, column, top, west, east, low, high);
     if (!in || column < stages || column >= Columns - stages) return;
 #pragma unroll
     for (int r = 0; r < Rows; ++r) {

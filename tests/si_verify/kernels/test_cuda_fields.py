@@ -33,9 +33,9 @@ __device__ inline float brain(float v) {
 """
 # Sums that go on in bfloat16, in the narrow kernel and in the wide: total and score.
 WRONG = (
-    ("a.total += w;", "a.total = brain(a.total + w);"),
+    ("a[p].total += w;", "a[p].total = brain(a[p].total + w);"),
     ("total[p] += w[p];", "total[p] = brain(total[p] + w[p]);"),
-    ("a.s[d] += (Kind == DIAGONAL", "a.s[d] = brain(a.s[d]) + (Kind == DIAGONAL"),
+    ("a[p].s[d] += Kind == DIAGONAL ?", "a[p].s[d] = brain(a[p].s[d]) + (Kind == DIAGONAL) ?"),
     ("s[p][c] += w[p] * pull[c] * delta[p][c];", "s[p][c] = brain(s[p][c] + w[p] * pull[c] * delta[p][c]);"),
 )
 
