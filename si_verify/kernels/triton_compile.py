@@ -1,4 +1,4 @@
-"""What Triton's compiler and assembler make of a kernel, with no device at hand: registers, spills, shared memory, SASS.
+"""What Triton's compiler and assembler make of a kernel, with no device at hand: registers, spills, memory, SASS.
 
 Triton compiles for any architecture by the LLVM and ptxas in its wheel; cuobjdump and nvdisasm lie beside them. This
 module imports triton where it is called; under ``TRITON_INTERPRET=1`` there is nothing to compile.
@@ -10,7 +10,7 @@ import re
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,7 @@ def compile_for(
     types: Mapping[str, str],
     sm: int,
     *,
+    aligned: Collection[str] = (),
     warps: int = 4,
     stages: int = 3,
 ) -> Compiled:
@@ -63,6 +64,7 @@ def compile_for(
 
     kernel     a function under ``triton.jit``; constants: its constexpr arguments and others fixed at compile time
     types      of all other arguments: "*fp32", "i64", ...; pointers are taken to be aligned to 16 bytes, as torch's are
+    aligned    integers that are multiples of 16, which Triton looks at before it compiles
     """
     if type(kernel).__name__ != "JITFunction":
         raise Unavailable("TRITON_INTERPRET=1: kernels are interpreted, not compiled")
@@ -74,8 +76,9 @@ def compile_for(
     if missing := [name for name in names if name not in constants and name not in types]:
         raise ValueError(f"types: expected the type of every argument, got none of {', '.join(missing)}")
     signature = {name: "constexpr" if name in constants else types[name] for name in names}
-    aligned = {(i,): [["tt.divisibility", 16]] for i, name in enumerate(names) if signature[name].startswith("*")}
-    source = ASTSource(kernel, signature, {(names.index(name),): value for name, value in constants.items()}, aligned)
+    wide = [i for i, name in enumerate(names) if signature[name].startswith("*") or name in aligned]
+    even: dict[Any, Any] = {(i,): [["tt.divisibility", 16]] for i in wide}
+    source = ASTSource(kernel, signature, {(names.index(name),): value for name, value in constants.items()}, even)
     made = triton.compile(source, target=GPUTarget("cuda", sm, 32), options={"num_warps": warps, "num_stages": stages})
     tools = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
     with tempfile.TemporaryDirectory() as folder:

@@ -24,7 +24,7 @@ from si_verify.kernels.pack_derivatives import Probe, probed, traces
 
 SCALARS = ("log_density", "divergence", "laplacian_log_density", "divergence_estimate", "laplacian_estimate")
 VECTORS = ("score", "velocity", "score_jvp", "velocity_jvp")
-_TILE = 4096  # elements of a (BN, BK, BD) tile, of which two are held
+_TILE = 1024  # elements of a (BN, BK, BD) tile, of which several are held: of twice as many registers spill
 
 
 @triton.jit
@@ -148,8 +148,10 @@ def mixture_derivatives(
                     far = (cross * reach)[:, None]
                     own_p = tl.broadcast_to(p, [BK, BD])[None, :, :]
                     own_a = tl.broadcast_to(a, [BK, BD])[None, :, :]
-                    own_s = tl.sum(along[:, :, None] * pull, axis=1) - v * tl.sum(w[:, :, None] * own_p, axis=1)
-                    own_b = tl.sum(along[:, :, None] * flow, axis=1) + v * tl.sum(w[:, :, None] * own_a, axis=1)
+                    # In one sum each: Triton makes Σ_k w_nk p_kd, where it stands alone, a product in TF32.
+                    held = w[:, :, None] * v[:, None, :]
+                    own_s = tl.sum(along[:, :, None] * pull - held * own_p, axis=1)
+                    own_b = tl.sum(along[:, :, None] * flow + held * own_a, axis=1)
                     own_s += far * step_s
                     own_b += far * step_b
                     if k0 > 0:

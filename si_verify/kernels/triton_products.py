@@ -187,7 +187,8 @@ def mixture_products(
 def tiles(dim: int, spread: str, sm: int = 90) -> tuple[int, int, int]:
     """(BN, BK, stages) for the coordinates as padded. BN: 64 is the least that Hopper's warp groups multiply."""
     if dim <= 32:
-        return 64, 64, 3 if dim == 16 and spread != "diagonal" else 2
+        rows = 64 if sm >= 90 or dim == 16 else 32
+        return rows, 64 if rows == 64 else 32, 3 if dim == 16 and spread != "diagonal" else 2
     return (64, 32, 2) if sm >= 90 else (32, 32 if dim == 64 else 16, 2)
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 HERE = Path(__file__).parent
-INTERPRETED = ("test_triton_mixture.py",)
+INTERPRETED = ("test_triton_mixture.py", "test_triton_products.py")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the tests run on the GPU themselves")
