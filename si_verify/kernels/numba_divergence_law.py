@@ -11,6 +11,7 @@ from torch import Tensor
 
 from si_verify.kernels.numba_law import Law, affine
 from si_verify.kernels.numba_law import prepare as prepare_fields
+from si_verify.kernels.numba_memory import empty
 from si_verify.kernels.numba_threads import over
 from si_verify.kernels.pack import Packed
 from si_verify.kernels.pack_derivatives import Probe, probed, traces
@@ -36,8 +37,8 @@ def evaluate(law: Law, x: Tensor, probe: Probe = None) -> dict[str, Tensor]:
     given, draw = probed(probe, x)
     points = np.ascontiguousarray(x.detach().numpy())
     v = np.empty((0, dim), points.dtype) if given is None else given.detach().numpy()
-    scalars = np.empty((5, n), points.dtype)
-    vectors = np.empty((2 if probe is None else 4, n, dim), points.dtype)
+    scalars = empty((5, n), points.dtype)
+    vectors = empty((2 if probe is None else 4, n, dim), points.dtype)
     counter = (np.uint64(draw.seed), np.uint64(draw.draw), draw.first_row)
 
     def run(low: int, high: int) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
+from numba.core import cgutils
 
-from si_verify.kernels.numba_lanes import constant, emit_fma, intrinsic
+from si_verify.kernels.numba_lanes import constant, emit_fma, intrinsic, joined, part, permutes
 
 # (2^r − 1)/r on |r| ≤ ½, highest power first: absolute error of the fit 1.3e-17 and 5e-9·½.
 EXP2 = {
@@ -25,6 +27,12 @@ EXP2 = {
         0.24022650760568126945, 0.69314718802622878106,
     ),
 }  # fmt: skip
+# The same on |r| ≤ ½ / as many numbers as a register holds, for machines that look numbers up in one: 2e-17 and 1e-9.
+SHORT_EXP2 = {
+    64: (0.000015253429586496909374, 0.0001540443381934758133, 0.0013333558132838855753, 0.0096181290899833007826,
+        0.055504108664822243509, 0.24022650695910932816, 0.69314718055994530942),
+    32: (0.05550508525196962683, 0.24023355156988720906, 0.69314718055994530942),
+}  # fmt: skip
 # log2((1 + s)/(1 − s))/s in s², |s| ≤ 3 − 2√2, highest power first.
 LOG2 = {
     64: (
@@ -36,6 +44,8 @@ LOG2 = {
 MANTISSA = {64: 52, 32: 23}
 # Much below this the answer would be subnormal, which costs a hundred cycles an operation; callers stop here.
 LOWEST = {64: -1000.0, 32: -120.0}
+# Whole numbers that the constant by which x is rounded can be moved by and keep its last place.
+EXACT = {64: 2.0**48, 32: 2.0**18}
 
 
 def _bits(vector: Any) -> int:
@@ -50,8 +60,10 @@ def emit_polynomial(builder: Any, x: Any, coefficients: tuple[float, ...]) -> An
     return total
 
 
-def emit_exp2(builder: Any, x: Any) -> Any:
-    """IR: 2^x for LOWEST ≤ x ≤ 1000 (120 in float32)."""
+def emit_exp2(builder: Any, x: Any, looked_up: bool | None = None) -> Any:
+    """IR: 2^x for LOWEST ≤ x ≤ 1000 (120 in float32). looked_up: how; by what the machine has if not given."""
+    if permutes() if looked_up is None else looked_up:
+        return _emit_looked_up(builder, x)
     vector, bits = x.type, _bits(x.type)
     whole = ir.VectorType(ir.IntType(bits), vector.count)
     # Adding 1.5·2^52 leaves round(x) in the low bits.
@@ -63,8 +75,39 @@ def emit_exp2(builder: Any, x: Any) -> Any:
     return builder.bitcast(builder.add(builder.bitcast(fraction, whole), power), vector)
 
 
+def _roots(bits: int) -> list[int]:
+    """The bits of 2^(j/n), j = 0 … n − 1 for the n numbers of a register, less j where a shift will add it."""
+    n = 512 // bits
+    powers = np.exp2(np.arange(n, dtype=np.longdouble) / n).astype(f"float{bits}").view(f"int{bits}")
+    return [int(power) - (j << MANTISSA[bits]) // n for j, power in enumerate(powers)]
+
+
+def _emit_looked_up(builder: Any, x: Any, origin: Any = None) -> Any:
+    """IR: 2^(x − origin) = 2^(whole + j/n) 2^r, the first factor from a register of n: a polynomial of a third fewer
+    terms. origin: whole numbers, ``EXACT`` at most, or none.
+    """
+    vector, bits = x.type, _bits(x.type)
+    n = 512 // bits
+    whole = ir.VectorType(ir.IntType(bits), vector.count)
+    shift = MANTISSA[bits] - (n.bit_length() - 1)
+    magic = constant(vector, 1.5 * 2.0**shift)
+    if origin is not None:
+        magic = builder.fsub(magic, origin)
+    shifted = builder.fadd(x, magic)  # n·(x − origin) to the nearest whole in the low bits
+    r = builder.fsub(x, builder.fsub(shifted, magic))
+    less = builder.fmul(r, emit_polynomial(builder, r, SHORT_EXP2[bits]))
+    low = builder.bitcast(shifted, whole)
+    register = ir.VectorType(ir.IntType(bits), n)
+    name = "llvm.x86.avx512.permvar.di.512" if bits == 64 else "llvm.x86.avx512.permvar.si.512"
+    pick = cgutils.get_or_insert_function(builder.module, ir.FunctionType(register, [register] * 2), name)
+    table = ir.Constant(register, _roots(bits))
+    found = joined(builder, [builder.call(pick, [table, part(builder, low, i, n)]) for i in range(vector.count // n)])
+    power = builder.bitcast(builder.add(found, builder.shl(low, constant(whole, shift))), vector)
+    return emit_fma(builder, power, less, power)
+
+
 def emit_log2(builder: Any, x: Any) -> Any:
-    """IR: log2 x for normal x > 0; NaN stays NaN."""
+    """IR: log2 x for normal x > 0; a NaN becomes some number."""
     vector, bits = x.type, _bits(x.type)
     whole = ir.VectorType(ir.IntType(bits), vector.count)
     pattern = builder.bitcast(x, whole)
@@ -74,21 +117,45 @@ def emit_log2(builder: Any, x: Any) -> Any:
     f = builder.fsub(builder.bitcast(builder.sub(pattern, power), vector), constant(vector, 1.0))
     s = builder.fdiv(f, builder.fadd(f, constant(vector, 2.0)))
     total = emit_polynomial(builder, builder.fmul(s, s), LOG2[bits])
-    answer = emit_fma(builder, total, s, builder.sitofp(exponent, vector))
-    return builder.select(builder.fcmp_unordered("uno", x, x), x, answer)
+    return emit_fma(builder, total, s, builder.sitofp(exponent, vector))
+
+
+def _no_less(builder: Any, x: Any, lowest: Any) -> Any:
+    # In this order it is one instruction, and the NaN of a comparison that fails is kept.
+    return builder.select(builder.fcmp_ordered(">", lowest, x), lowest, x)
+
+
+def emit_exp2_below(builder: Any, a: Any, b: Any) -> Any:
+    """IR: see ``exp2_below``."""
+    x = builder.fsub(a, b)
+    return emit_exp2(builder, _no_less(builder, x, constant(x.type, LOWEST[_bits(x.type)])))
 
 
 @intrinsic
 def exp2_below(typing: Any, a: Any, b: Any) -> Any:
-    """2^(a − b) for a ≤ b, but no less than 2^LOWEST: what is added to 1 is then nothing; NaN stays NaN."""
+    """2^(a − b) for a ≤ b + ½, but no less than 2^LOWEST: what is added to 1 is then nothing; NaN stays NaN."""
+    return a(a, a), lambda context, builder, sig, args: emit_exp2_below(builder, *args)
+
+
+@intrinsic
+def exp2_from(typing: Any, a: Any, origin: Any) -> Any:
+    """``exp2_below`` of whole numbers of ``EXACT`` at most: subtracting them is part of taking a's whole part away."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        x = builder.fsub(*args)
-        lowest = constant(x.type, LOWEST[_bits(x.type)])
-        # In this order it is one instruction, and the NaN of a comparison that fails is kept.
-        return emit_exp2(builder, builder.select(builder.fcmp_ordered(">", lowest, x), lowest, x))
+        if not permutes():
+            return emit_exp2_below(builder, *args)
+        x, origin = args
+        lowest = builder.fadd(origin, constant(x.type, LOWEST[_bits(x.type)]))
+        return _emit_looked_up(builder, _no_less(builder, x, lowest), origin)
 
     return a(a, a), codegen
+
+
+@intrinsic
+def exact_of(typing: Any, array: Any) -> Any:
+    """``EXACT`` of the array's dtype."""
+    real = array.dtype
+    return real(array), lambda context, builder, sig, args: context.get_constant(real, EXACT[real.bitwidth])
 
 
 @intrinsic
@@ -99,5 +166,10 @@ def exp2(typing: Any, x: Any) -> Any:
 
 @intrinsic
 def log2(typing: Any, x: Any) -> Any:
-    """log2 x, see ``emit_log2``."""
-    return x(x), lambda context, builder, sig, args: emit_log2(builder, args[0])
+    """log2 x for normal x > 0; NaN stays NaN."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        (value,) = args
+        return builder.select(builder.fcmp_unordered("uno", value, value), value, emit_log2(builder, value))
+
+    return x(x), codegen

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from si_verify.kernels.numba_memory import empty
 from si_verify.kernels.numba_threads import over
 from si_verify.kernels.pack import Packed
 from si_verify.kernels.pack_ends import Ends
@@ -74,7 +75,7 @@ def evaluate(law: EndLaw, x: torch.Tensor) -> torch.Tensor:
     if dim != law.dim:
         raise ValueError(f"x: expected shape (N, {law.dim}), got {tuple(x.shape)}")
     points = np.ascontiguousarray(x.detach().numpy())
-    out = np.empty((n, dim), points.dtype)
+    out = empty((n, dim), points.dtype)
 
     def run(low: int, high: int) -> None:
         numba_whitened.evaluate(

@@ -11,11 +11,12 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+import llvmlite.binding
 import numba
 import numpy as np
 from llvmlite import ir
 from numba import extending, types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import lower_builtin, models, register_model
 
@@ -66,6 +67,27 @@ def emit_fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
     )
 
 
+def part(builder: Any, x: Any, index: int, width: int) -> Any:
+    """IR: the index-th of the registers of ``width`` lanes that a longer one consists of."""
+    lanes = list(range(index * width, (index + 1) * width))
+    return builder.shuffle_vector(x, x, ir.Constant(ir.VectorType(ir.IntType(32), width), lanes))
+
+
+def joined(builder: Any, parts: list[Any]) -> Any:
+    """IR: a power of two of registers as one."""
+    if len(parts) == 1:
+        return parts[0]
+    a, b = (joined(builder, half) for half in (parts[: len(parts) // 2], parts[len(parts) // 2 :]))
+    lanes = list(range(2 * a.type.count))
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes))
+
+
+def permutes() -> bool:
+    """Whether code is generated for a machine that picks the numbers of a whole register by a register of places."""
+    asked: str | None = vars(config)["CPU_FEATURES"]
+    return "+avx512f" in asked.split(",") if asked else bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
+
+
 def _pointer(context: Any, builder: Any, kind: Any, array: Any, index: Any, vector: Any) -> Any:
     data = context.make_array(kind)(context, builder, value=array).data
     return builder.bitcast(builder.gep(data, [index]), vector.as_pointer())
@@ -110,6 +132,27 @@ def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value), codegen
+
+
+def _asker(written: int) -> Any:
+    @intrinsic
+    def ask(typing: Any, array: Any, index: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+            prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+            data = context.make_array(sig.args[0])(context, builder, value=args[0]).data
+            place = builder.bitcast(builder.gep(data, [args[1]]), byte)
+            builder.call(prefetch, [place, *(ir.Constant(word, n) for n in (written, 3, 1))])
+            return context.get_dummy_value()
+
+        return types.void(array, types.intp), codegen
+
+    return ask
+
+
+# Ask the cache for the line that holds the number at a flat index, to read or to write; it may lie outside the array.
+read_soon, written_soon = _asker(0), _asker(1)
 
 
 def _four(array: Any) -> Lanes:
@@ -168,9 +211,33 @@ def spread(typing: Any, value: Any) -> Any:
 
 
 @intrinsic
+def spread_at(typing: Any, array: Any, index: Any) -> Any:
+    """A number of the C-contiguous array, by a flat index ≥ 0, in every lane. ``array[index]`` would ask at every one
+    whether the index counts from the end, which in an inner loop takes as long as what it is for.
+    """
+    lanes = lanes_of(array.dtype)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        data = context.make_array(sig.args[0])(context, builder, value=args[0]).data
+        return splat(builder, builder.load(builder.gep(data, [args[1]])), lanes.width)
+
+    return lanes(array, types.intp), codegen
+
+
+@intrinsic
 def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
     """a·b + c, rounded once."""
     return a(a, a, a), lambda context, builder, sig, args: emit_fma(builder, *args)
+
+
+@intrinsic
+def fnma(typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """c − a·b, rounded once."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return emit_fma(builder, builder.fneg(args[0]), *args[1:])
+
+    return a(a, a, a), codegen
 
 
 @intrinsic
@@ -181,6 +248,35 @@ def larger(typing: Any, a: Any, b: Any) -> Any:
         return builder.select(builder.fcmp_ordered(">", *args), *args)
 
     return a(a, a), codegen
+
+
+@intrinsic
+def rounded(typing: Any, a: Any) -> Any:
+    """The nearest whole numbers."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        kind = args[0].type
+        bits = 64 if isinstance(kind.element, ir.DoubleType) else 32
+        name = f"llvm.rint.v{kind.count}f{bits}"
+        nearest = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind]), name)
+        return builder.call(nearest, args)
+
+    return a(a), codegen
+
+
+@intrinsic
+def any_beyond(typing: Any, a: Any, limit: Any) -> Any:
+    """Whether a lane of a is not within ±limit, a scalar of its dtype."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        x, limit = args
+        count = x.type.count
+        high = builder.fcmp_unordered("ugt", x, splat(builder, limit, count))
+        low = builder.fcmp_unordered("ult", x, splat(builder, builder.fneg(limit), count))
+        found = builder.bitcast(builder.or_(high, low), ir.IntType(count))
+        return builder.icmp_unsigned("!=", found, ir.Constant(ir.IntType(count), 0))
+
+    return types.boolean(a, limit), codegen
 
 
 def _operator(symbol: Any, emit: dict[type, str]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from si_verify.kernels.numba_memory import empty
 from si_verify.kernels.numba_threads import over
 from si_verify.kernels.pack import Packed
 
@@ -80,8 +81,8 @@ def evaluate(law: Law, x: torch.Tensor, log_density: bool) -> tuple[torch.Tensor
     if dim != law.dim:
         raise ValueError(f"x: expected shape (N, {law.dim}), got {tuple(x.shape)}")
     points = np.ascontiguousarray(x.detach().numpy())
-    logs = np.empty(n if log_density else 0, points.dtype)
-    outs = [np.empty((n, dim) if i < law.fields else (0, dim), points.dtype) for i in range(2)]
+    logs = empty((n if log_density else 0,), points.dtype)
+    outs = [empty((n, dim) if i < law.fields else (0, dim), points.dtype) for i in range(2)]
 
     def run(low: int, high: int) -> None:
         numba_fields.evaluate(

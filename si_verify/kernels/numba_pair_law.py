@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from si_verify.kernels.numba_memory import empty
 from si_verify.kernels.numba_threads import over
 from si_verify.kernels.pack_pairs import Pairs
 
@@ -73,7 +74,7 @@ def evaluate(law: PairLaw, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]
     if dim != len(law.centre):
         raise ValueError(f"x: expected shape (N, {len(law.centre)}), got {tuple(x.shape)}")
     points = np.ascontiguousarray(x.detach().numpy())
-    out, again = np.empty((n, dim), points.dtype), np.zeros(n, np.bool_)
+    out, again = empty((n, dim), points.dtype), np.zeros(n, np.bool_)
 
     def run(low: int, high: int) -> None:
         numba_pairs.evaluate(

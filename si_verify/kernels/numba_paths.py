@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from si_verify.kernels.numba_fields import DIAGONAL, ISOTROPIC, mix
-from si_verify.kernels.numba_lanes import fma, load, spread, store, width_of
+from si_verify.kernels.numba_fields import DIAGONAL, FULL, ISOTROPIC, mix
+from si_verify.kernels.numba_lanes import fma, load, scratch, spread, store, width_of
 from si_verify.kernels.numba_logits import diagonal, full, isotropic
 from si_verify.kernels.numba_noise import draw, draw_two
 from si_verify.kernels.numba_sums import accumulate, exponentials
@@ -33,11 +33,11 @@ _inline = njit(error_model="numpy", boundscheck=False, forceinline=True)
 
 
 @_inline
-def drift(
+def weigh(
     xs: Any, stage: int, kind: int, count: int, padded: int, dim: int, bias: Any, scale: Any, place: Any, table: Any,
-    columns: int, logits: Any, sums: Any, out: Any,
-) -> None:  # fmt: skip
-    """out: Σ r_k (a_k + B_k x) of the stage's law at the block xs."""
+    columns: int, logits: Any, sums: Any,
+) -> Any:  # fmt: skip
+    """sums: Σ_k e_k times the numbers of the stage's law at the block xs; returns what they are to be divided by."""
     w = width_of(xs)
     first = stage * padded
     if kind == ISOTROPIC:
@@ -51,42 +51,23 @@ def drift(
         store(sums, c * w, zero)
     _, _, total0, total1 = exponentials(logits, count, low, low)
     accumulate(logits, count, table, first, columns, sums)
-    one = spread(xs.dtype.type(1))
-    inverse0, inverse1 = one / total0, one / total1
-    for d in range(dim):
-        y0, y1 = mix(xs, sums, 0, 1, d, kind, dim)
-        store(out, 2 * d * w, y0 * inverse0)
-        store(out, (2 * d + 1) * w, y1 * inverse1)
+    return total0, total1
 
 
 @_inline
-def fluctuate(noise: Any, dim: int, sigma: Any, particle: int, step: int, stream: int, seed: int) -> None:
-    """noise: σ times the normals of a block of particles at a step."""
+def fluctuate(
+    noise: Any, later: Any, dim: int, sigma: Any, sigma_later: Any, particle: int, step: int, stream: int, seed: int
+) -> None:
+    """noise: σ times the normals of a block of particles at a step; later: those of the next step with its σ."""
     w = width_of(noise)
     width = 2 if noise.itemsize == 8 else 4
     for block in range(dim // width):
-        draw(noise, 2 * block * width * w, sigma, particle, step, block, stream, seed)
+        draw(noise, later, 2 * block * width * w, sigma, sigma_later, particle, step, block, stream, seed)
     block, left = dim // width, dim % width
     if 0 < left <= 2:
-        draw_two(noise, 2 * block * width * w, sigma, particle, step, block, stream, seed)
+        draw_two(noise, later, 2 * block * width * w, sigma, sigma_later, particle, step, block, stream, seed)
     elif left > 2:
-        draw(noise, 2 * block * width * w, sigma, particle, step, block, stream, seed)
-
-
-@_inline
-def _along(to: Any, x: Any, h: Any, f: Any, registers: int) -> None:
-    """to = x + h f."""
-    w = width_of(to)
-    step = spread(h)
-    for i in range(registers):
-        store(to, i * w, fma(step, load(f, i * w), load(x, i * w)))
-
-
-@_inline
-def _copy(to: Any, x: Any, registers: int) -> None:
-    w = width_of(to)
-    for i in range(registers):
-        store(to, i * w, load(x, i * w))
+        draw(noise, later, 2 * block * width * w, sigma, sigma_later, particle, step, block, stream, seed)
 
 
 @njit(error_model="numpy", boundscheck=False, cache=True, nogil=True)
@@ -103,31 +84,51 @@ def walk(
     """
     dim = len(known) if len(known) > 0 else start.shape[1]
     w = width_of(start)
-    registers = 2 * dim
-    size = registers * w
-    xs, to, f, total = (
-        np.empty(size, start.dtype),
-        np.empty(size, start.dtype),
-        np.empty(size, start.dtype),
-        np.empty(size, start.dtype),
-    )
-    noise = np.zeros(size + 8 * w, start.dtype)
-    logits, sums = np.empty(2 * padded * w, start.dtype), np.empty(2 * columns * w, start.dtype)
-    one = start.dtype.type(1)
+    size = 2 * dim * w
+    xs, total = scratch(size, start), scratch(size, start)
+    to = scratch(size, start)
+    # A full covariance needs every coordinate of a stage until the last of the next one is made.
+    then = scratch(size, start) if kind == FULL else to
+    noise, later = scratch(size + 8 * w, start), scratch(size + 8 * w, start)
+    logits, sums = scratch(2 * padded * w, start), scratch(2 * columns * w, start)
+    one = spread(start.dtype.type(1))
     for first in range(low, high, 2 * w):
         fetch(start, first, xs)
         for i in range(len(steps)):
             h, sigma = steps[i, 0], steps[i, 1]
-            if sigma != 0:
-                fluctuate(noise, dim, sigma, first_particle + first, first_step + i, stream, seed)
-            _along(total, xs, one, noise, registers)
-            _copy(to, xs, registers)
+            if i % 2 == 1:
+                noise, later = later, noise
+            elif sigma != 0 or steps[min(i + 1, len(steps) - 1), 1] != 0:
+                sigma_later = steps[min(i + 1, len(steps) - 1), 1]
+                fluctuate(
+                    noise, later, dim, sigma, sigma_later, first_particle + first, first_step + i, stream, seed
+                )  # fmt: skip
             for j in range(len(method)):
                 law = i * laws + int(method[j, 0])
-                drift(to, law, kind, count, padded, dim, bias, scale, place, table, columns, logits, sums, f)
-                _along(total, total, h * method[j, 1], f, registers)
-                if j + 1 < len(method):
-                    _along(to, xs, h * method[j, 2], f, registers)
-                    _along(to, to, method[j, 3], noise, registers)
-            _copy(xs, total, registers)
+                at = xs if j == 0 else to
+                total0, total1 = weigh(
+                    at, law, kind, count, padded, dim, bias, scale, place, table, columns, logits, sums
+                )  # fmt: skip
+                inverse0, inverse1 = one / total0, one / total1
+                share, ahead, moved = spread(h * method[j, 1]), spread(h * method[j, 2]), spread(method[j, 3])
+                for d in range(dim):
+                    up, down = 2 * d * w, (2 * d + 1) * w
+                    f0, f1 = mix(at, sums, 0, 1, d, kind, dim)
+                    f0, f1 = f0 * inverse0, f1 * inverse1
+                    if j == 0:
+                        y0, y1 = load(xs, up), load(xs, down)
+                        if sigma != 0:
+                            y0, y1 = y0 + load(noise, up), y1 + load(noise, down)
+                    else:
+                        y0, y1 = load(total, up), load(total, down)
+                    store(total, up, fma(share, f0, y0))
+                    store(total, down, fma(share, f1, y1))
+                    if j + 1 < len(method):
+                        y0, y1 = fma(ahead, f0, load(xs, up)), fma(ahead, f1, load(xs, down))
+                        if sigma != 0:
+                            y0, y1 = fma(moved, load(noise, up), y0), fma(moved, load(noise, down), y1)
+                        store(then, up, y0)
+                        store(then, down, y1)
+                to, then = then, to
+            xs, total = total, xs
         deliver(xs, end, first)

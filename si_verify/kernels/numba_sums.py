@@ -12,15 +12,30 @@ from typing import Any
 
 from numba import njit
 
-from si_verify.kernels.numba_elementary import exp2_below
-from si_verify.kernels.numba_lanes import fma, folded, larger, load, load_four, spread, store, twice, width_of
+from si_verify.kernels.numba_elementary import exact_of, exp2_from
+from si_verify.kernels.numba_lanes import (
+    any_beyond,
+    fma,
+    folded,
+    larger,
+    load,
+    load_four,
+    rounded,
+    spread,
+    spread_at,
+    store,
+    twice,
+    width_of,
+)  # fmt: skip
 
 _inline = njit(error_model="numpy", boundscheck=False, forceinline=True)
 
 
-@_inline
+# Not inlined: its constants then stay in registers.
+@njit(error_model="numpy", boundscheck=False)
 def exponentials(logits: Any, count: int, top0: Any, top1: Any) -> Any:
-    """logits (count registers pairs) -> 2^(l − top) in place, top their maximum with what was seen before.
+    """logits (count registers pairs) -> 2^(l − top) in place, top their maximum with what was seen before, rounded to
+    whole numbers: so is what ``top0`` and ``top1`` were.
 
     Returns (top0, top1, sum0, sum1), the sums of this chunk alone.
     """
@@ -29,16 +44,24 @@ def exponentials(logits: Any, count: int, top0: Any, top1: Any) -> Any:
         top0 = larger(load(logits, 2 * k * w), top0)
         top1 = larger(load(logits, (2 * k + 1) * w), top1)
     zero = spread(logits.dtype.type(0))
-    top, total = twice(top0, top1), twice(zero, zero)
+    top0, top1 = rounded(top0), rounded(top1)
+    origin0, origin1 = top0, top1
+    limit = exact_of(logits)
+    if any_beyond(top0, limit) or any_beyond(top1, limit):
+        for k in range(count):
+            store(logits, 2 * k * w, load(logits, 2 * k * w) - top0)
+            store(logits, (2 * k + 1) * w, load(logits, (2 * k + 1) * w) - top1)
+        origin0 = origin1 = zero
+    origin, total = twice(origin0, origin1), twice(zero, zero)
     even = count // 2 * 2
     for k in range(0, even, 2):
-        e = exp2_below(load_four(logits, 2 * k * w), top)
+        e = exp2_from(load_four(logits, 2 * k * w), origin)
         store(logits, 2 * k * w, e)
         total = total + e
     sum0, sum1 = folded(total)
     for k in range(even, count):
-        e0 = exp2_below(load(logits, 2 * k * w), top0)
-        e1 = exp2_below(load(logits, (2 * k + 1) * w), top1)
+        e0 = exp2_from(load(logits, 2 * k * w), origin0)
+        e1 = exp2_from(load(logits, (2 * k + 1) * w), origin1)
         store(logits, 2 * k * w, e0)
         store(logits, (2 * k + 1) * w, e1)
         sum0, sum1 = sum0 + e0, sum1 + e1
@@ -103,7 +126,7 @@ def _one(shares: Any, count: int, table: Any, at: int, stride: int, sums: Any, c
     to = 2 * c * w
     a0, a1 = load(sums, to), load(sums, to + w)
     for k in range(count):
-        v = spread(table[at + k * stride])
+        v = spread_at(table, at + k * stride)
         a0, a1 = fma(load(shares, 2 * k * w), v, a0), fma(load(shares, (2 * k + 1) * w), v, a1)
     store(sums, to, a0)
     store(sums, to + w, a1)
@@ -116,9 +139,9 @@ def _two(shares: Any, count: int, table: Any, at: int, stride: int, sums: Any, c
     a0, a1, b0, b1 = load(sums, to), load(sums, to + w), load(sums, to + 2 * w), load(sums, to + 3 * w)
     for k in range(count):
         e0, e1 = load(shares, 2 * k * w), load(shares, (2 * k + 1) * w)
-        v = spread(table[at + k * stride])
+        v = spread_at(table, at + k * stride)
         a0, a1 = fma(e0, v, a0), fma(e1, v, a1)
-        v = spread(table[at + k * stride + 1])
+        v = spread_at(table, at + k * stride + 1)
         b0, b1 = fma(e0, v, b0), fma(e1, v, b1)
     store(sums, to, a0)
     store(sums, to + w, a1)
@@ -138,21 +161,21 @@ def _eight(shares: Any, count: int, table: Any, at: int, stride: int, sums: Any,
     for k in range(count):
         r0, r1 = load(shares, 2 * k * w), load(shares, (2 * k + 1) * w)
         row = at + k * stride
-        v = spread(table[row])
+        v = spread_at(table, row)
         a0, a1 = fma(r0, v, a0), fma(r1, v, a1)
-        v = spread(table[row + 1])
+        v = spread_at(table, row + 1)
         b0, b1 = fma(r0, v, b0), fma(r1, v, b1)
-        v = spread(table[row + 2])
+        v = spread_at(table, row + 2)
         c0, c1 = fma(r0, v, c0), fma(r1, v, c1)
-        v = spread(table[row + 3])
+        v = spread_at(table, row + 3)
         d0, d1 = fma(r0, v, d0), fma(r1, v, d1)
-        v = spread(table[row + 4])
+        v = spread_at(table, row + 4)
         e0, e1 = fma(r0, v, e0), fma(r1, v, e1)
-        v = spread(table[row + 5])
+        v = spread_at(table, row + 5)
         f0, f1 = fma(r0, v, f0), fma(r1, v, f1)
-        v = spread(table[row + 6])
+        v = spread_at(table, row + 6)
         g0, g1 = fma(r0, v, g0), fma(r1, v, g1)
-        v = spread(table[row + 7])
+        v = spread_at(table, row + 7)
         h0, h1 = fma(r0, v, h0), fma(r1, v, h1)
     store(sums, to, e0)
     store(sums, to + w, e1)

@@ -11,7 +11,7 @@ from typing import Any
 from llvmlite import ir
 from numba import njit, types
 
-from si_verify.kernels.numba_lanes import intrinsic, lanes_of, width_of
+from si_verify.kernels.numba_lanes import intrinsic, lanes_of, read_soon, width_of, written_soon
 
 _inline = njit(error_model="numpy", boundscheck=False, forceinline=True)
 
@@ -131,3 +131,14 @@ def deliver(ys: Any, out: Any, first: int) -> None:
         for i in range(points):
             for d in range(dim):
                 out[first + i, d] = ys[d * points + i]
+
+
+@_inline
+def expect(x: Any, out: Any, first: int) -> None:
+    """Asks for the rows of x after the block at ``first``, and for those of out that the block will be written to."""
+    w = 64 // x.itemsize
+    dim = x.shape[1]
+    points = 2 * w
+    for i in range(first * dim, (first + points) * dim, w):
+        read_soon(x, i + points * dim)
+        written_soon(out, i)

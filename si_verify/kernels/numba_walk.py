@@ -13,6 +13,7 @@ from torch import Tensor
 from analytic import Interpolant
 from si_verify.kernels.cuda_records import drifting, stage_times
 from si_verify.kernels.numba_law import Law, affine, prepare
+from si_verify.kernels.numba_memory import empty
 from si_verify.kernels.numba_threads import over
 from si_verify.kernels.pack import pack
 
@@ -48,7 +49,7 @@ class Paths:
         n = len(start)
         if not 0 <= first_particle <= 2**32 - n:
             raise ValueError(f"first_particle: expected a counter of 32 bits for {n} particles, got {first_particle}")
-        end = np.empty_like(start)
+        end = empty(start.shape, start.dtype)
         stages = np.array(numba_paths.STAGES[self.method], self.steps.dtype)
 
         key: Any = np.uint64(seed)

@@ -15,7 +15,8 @@ numba = pytest.importorskip("numba")
 from si_verify.kernels import numba_elementary as elementary  # noqa: E402
 from si_verify.kernels import numba_law  # noqa: E402
 from si_verify.kernels.numba_fields import CHUNK  # noqa: E402
-from si_verify.kernels.numba_lanes import load, store, width_of  # noqa: E402
+from si_verify.kernels.numba_lanes import intrinsic, load, permutes, spread, store, width_of  # noqa: E402
+from si_verify.kernels.numba_sums import exponentials  # noqa: E402
 from si_verify.kernels.pack import pack  # noqa: E402
 from si_verify.kernels.pack_ends import pack_ends  # noqa: E402
 from si_verify.subjects.fields import numba_fields  # noqa: E402
@@ -50,6 +51,61 @@ def test_powers_and_logarithms_are_right_to_a_few_halves_of_the_last_place(dtype
     assert (powers[2:] == 2.0 ** elementary.LOWEST[8 * powers.itemsize]).all()
 
 
+def _form(looked_up):
+    @intrinsic
+    def power(typing, x):
+        return x(x), lambda context, builder, sig, args: elementary.emit_exp2(builder, args[0], looked_up)
+
+    @numba.njit
+    def powers(x, answers):
+        for i in range(0, len(x), width_of(x)):
+            store(answers, i, power(load(x, i)))
+
+    return powers
+
+
+@pytest.mark.parametrize("looked_up", [False, True], ids=["polynomial", "looked up"])
+@pytest.mark.parametrize(("dtype", "low", "high"), [("float64", -1000.0, 1000.0), ("float32", -120.0, 120.0)])
+def test_both_forms_of_a_power_are_right_to_a_unit_and_exact_at_whole_numbers(dtype, low, high, looked_up):
+    if looked_up and not permutes():
+        pytest.skip("this machine does not look up a register's numbers in one instruction (AVX-512)")
+    near = np.arange(-2048, 2048) / 256.0  # ties of every rounding among them
+    x = np.concatenate([np.random.default_rng(1).uniform(low, high, 4096), near]).astype(dtype)
+    powers = np.empty_like(x)
+    _form(looked_up)(x, powers)
+    assert np.abs(powers / np.exp2(x.astype(np.longdouble)) - 1).max() <= np.finfo(dtype).eps
+    assert (powers[4096::256] == 2.0 ** near[::256]).all()
+
+
+@numba.njit
+def _shares(logits, count, tops, sums):
+    w = width_of(logits)
+    least = spread(logits.dtype.type(-np.inf))
+    top0, top1, sum0, sum1 = exponentials(logits, count, least, least)
+    store(tops, 0, top0)
+    store(tops, w, top1)
+    store(sums, 0, sum0)
+    store(sums, w, sum1)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("count", [1, 4, 7])
+@pytest.mark.parametrize("place", [0.0, -300.25, -3e5, 1e6, -1e15, -1e30])
+def test_shares_keep_their_digits_wherever_the_logits_lie(dtype, count, place):
+    """A whole number near the maximum is taken away in the rounding; beyond what that can hold, before it."""
+    points = 2 * 64 // np.dtype(dtype).itemsize
+    spread_out = np.random.default_rng(count).uniform(-40, 0, (count, points))
+    logits = (place + spread_out).astype(dtype)
+    exact = logits.astype(np.longdouble)
+    tops, sums, found = np.empty(points, dtype), np.empty(points, dtype), logits.reshape(-1).copy()
+    _shares(found, count, tops, sums)
+    assert (tops == np.rint(exact.max(0))).all()
+    eps = np.finfo(dtype).eps
+    wanted = np.exp2(exact - tops)
+    assert np.abs(found.reshape(count, points) / wanted - 1).max() <= 2 * eps
+    assert np.abs(sums / wanted.sum(0) - 1).max() <= (count + 1) * eps
+
+
 @pytest.mark.parametrize("bits", [64, 32])
 def test_the_polynomials_are_the_fits_they_say_they_are(bits):
     with mpmath.workdps(40):
@@ -62,6 +118,11 @@ def test_the_polynomials_are_the_fits_they_say_they_are(bits):
             [0, edge],
             len(elementary.LOG2[bits]),
         )
+        short = mpmath.chebyfit(
+            lambda r: (2**r - 1) / r if r else log_two, [-half * bits / 512, half * bits / 512],
+            len(elementary.SHORT_EXP2[bits]),
+        )  # fmt: skip
+    assert [float(c) for c in short] == pytest.approx(elementary.SHORT_EXP2[bits], rel=1e-14)
     assert [float(c) for c in power] == pytest.approx(elementary.EXP2[bits], rel=1e-14)
     assert [float(c) for c in log] == pytest.approx(elementary.LOG2[bits], rel=1e-14)
 

@@ -70,21 +70,25 @@ def test_a_path_cut_in_two_and_particles_cut_apart_give_the_same_numbers():
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_normals_are_those_of_philox_py(dtype):
+@pytest.mark.parametrize("dim", [1, 2, 5, 16])
+def test_normals_are_those_of_philox_py(dtype, dim):
     width = 8 if dtype == "float64" else 16
-    noise = np.zeros((2 * 5 + 8) * width, dtype)
-    numba_paths.fluctuate(noise, 5, noise.dtype.type(1), 2**32 - 3, 3, 2, np.uint64(SEED))
+    noise, later = np.zeros((2, (2 * dim + 8) * width), dtype)
+    one = noise.dtype.type(1)
+    step = 2**32 - 1  # the next one is step 0
+    numba_paths.fluctuate(noise, later, dim, one, 2 * one, 2**32 - 3, step, 2, np.uint64(SEED))
     particles = (2**32 - 3 + np.arange(2 * width)) % 2**32
-    exact = normals(particles, 3, 5, SEED, 2, dtype)
-    ours = noise[: 10 * width].reshape(5, 2 * width).T
-    assert np.abs(ours - exact).max() <= 8 * np.finfo(dtype).eps
+    for found, when, scale in ((noise, step, 1.0), (later, 0, 2.0)):
+        exact = scale * normals(particles, when, dim, SEED, 2, dtype)
+        ours = found[: 2 * dim * width].reshape(dim, 2 * width).T
+        assert np.abs(ours - exact).max() <= scale * 8 * np.finfo(dtype).eps
 
 
 @pytest.mark.parametrize("bits", [64, 32])
 def test_sine_and_cosine_are_the_fits_they_say_they_are(bits):
     with mpmath.workdps(40):
         turn = 2 * mpmath.pi
-        edge = mpmath.mpf(1) / 64
+        edge = mpmath.mpf(1) / 16
         sine = mpmath.chebyfit(
             lambda u: mpmath.sin(turn * mpmath.sqrt(u)) / mpmath.sqrt(u) if u else turn, [0, edge],
             len(numba_noise.SINE[bits]),
