@@ -10,40 +10,36 @@ import re
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from si_verify.kernels.cuda_sass import Instruction, instructions, loops
 from si_verify.subject import Unavailable
 
-_LINE = re.compile(r"/\*([0-9a-f]{4,})\*/\s+(?:@!?U?P\w+\s+)?([A-Z][\w.]*)([^;]*);")
-_LABEL = re.compile(r"^(\.L\w+):")
-_TARGET = re.compile(r"\((\.L\w+)\)")
 _USED = re.compile(r"REG:(\d+) STACK:(\d+) SHARED:(\d+) LOCAL:(\d+)")
 MATRIX = ("HMMA", "HGMMA")  # instructions of tensor cores, sm_80 and sm_90
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """One instance. shared: bytes a block; stack: bytes a thread that did not fit into registers; sass: codes in order
-    with their modifiers, and for branches the index they go to, else −1.
-    """
+    """One instance. shared: bytes a block; stack: bytes a thread that did not fit into registers."""
 
     registers: int
     stack: int
     shared: int
-    sass: tuple[tuple[str, int], ...]
+    body: tuple[Instruction, ...]
 
     def loop(self) -> Counter[str]:
-        """Instructions of the smallest loop that holds all matrix products of any loop, by their code's first word."""
-        spans = [self.sass[to : at + 1] for at, (_, to) in enumerate(self.sass) if 0 <= to < at]
-        counts = [Counter(code.split(".")[0] for code, _ in span) for span in spans]
+        """Instructions of the smallest loop that holds as many matrix products as any, by their code's first word."""
+        spans = [self.body[loop.first : loop.last + 1] for loop in loops(self.body)]
+        counts = [Counter(i.base for i in span if i.base != "NOP") for span in spans]
         return max(counts, key=lambda found: (_products(found), -found.total()), default=Counter())
 
     def kinds(self) -> set[str]:
         """The matrix instructions with their modifiers."""
-        return {code for code, _ in self.sass if code.startswith(MATRIX)}
+        return {i.code for i in self.body if i.base in MATRIX}
 
 
 def _products(found: Mapping[str, int]) -> int:
@@ -95,18 +91,5 @@ def compile_for(
         registers=int(used[1]),
         stack=int(used[2]) + int(used[4]),
         shared=int(made.metadata.shared),
-        sass=tuple(_instructions(listing)),
+        body=tuple(instructions(listing.splitlines())),
     )
-
-
-def _instructions(listing: str) -> Iterator[tuple[str, int]]:
-    labels: dict[str, int] = {}
-    found: list[tuple[str, str]] = []
-    for line in listing.splitlines():
-        if label := _LABEL.match(line):
-            labels[label[1]] = len(found)
-        elif (match := _LINE.search(line)) and match[2] != "NOP":
-            found.append((match[2], match[3]))
-    for code, operands in found:
-        target = _TARGET.search(operands) if code.startswith("BRA") else None
-        yield code, labels.get(target[1], -1) if target else -1
