@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from si_verify.bench import mixtures as bench
+from si_verify.bench.mixtures import Shape
 from si_verify.kernels.pack import pack
 from si_verify.kernels.pack_products import Products, factors, form_of, halves, products, to_tf32, turned
 from si_verify.kernels.product_loss import SHARE, UNIT, Fields, loss, points
@@ -94,6 +96,13 @@ def test_a_narrow_law_about_its_centre_is_taken():
     law = narrow(1e-6)
     law.mean[:] *= 1e-3
     assert products(law, CPU) is not None
+
+
+@pytest.mark.parametrize("shape", [Shape(1024, 16, 1, "diag"), Shape(1024, 128, 1, "iso")], ids=str)
+def test_the_laws_that_are_timed_are_taken(shape):
+    made = products(pack(bench.interpolant(shape), bench.T), CPU)
+    assert made is not None
+    assert (made.n_components, made.dim) == (shape.k, shape.dim)
 
 
 def test_what_has_no_form_is_refused():
