@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import torch
 
-from si_verify.kernels import cuda_divergence
+from si_verify.kernels import cuda_divergence, cuda_ends
 from si_verify.kernels.cuda_records import GROUP
 from si_verify.kernels.cuda_sass import Assembled, Loop, assemble, innermost, loops, mix
 from si_verify.kernels.cuda_source import MIXTURE, STENCIL, field_kernel, path_kernel, path_points
@@ -41,6 +41,7 @@ class Row:
     lanes     threads that share a unit
     points    of a thread; cells of a band
     share     of what comes once that counts a point: a pass of eight stages is once for eight
+    ends      a point goes through, each with what stands around the loop
     floor, target   slots a point by the issue; points, particle-steps or cell-steps a second
     """
 
@@ -55,6 +56,7 @@ class Row:
     points: float = 1.0
     units: float = 1.0
     share: float = 1.0
+    ends: int = 0
     floor: float | None = None
     target: float | None = None
     loop: bool = True
@@ -87,9 +89,11 @@ def count(row: Row, found: Assembled) -> Count:
     # A path's steps are the loop around its components; elsewhere once is the whole kernel.
     outer = min(around, key=size) if row.name.startswith("paths") else Loop(0, len(found.body) - 1)
     every = sum(map(size, candidates)) if outer.first == 0 else size(loop)
+    # What stands about the components of an end comes once an end.
+    ends = (row.ends - 1) * (min(map(size, around)) - size(loop)) if row.ends else 0
     scale = row.lanes / units(loop)
     kinds = {k: v * scale for k, v in mix(found.body[loop.first : loop.last + 1]).items() if v}
-    return Count(size(loop) * scale, kinds, row.share * row.lanes * (size(outer) - every) / row.points)
+    return Count(size(loop) * scale, kinds, row.share * row.lanes * (size(outer) - every + ends) / row.points)
 
 
 def _field(kind: str, k: int, dim: int, quantities: tuple[str, ...], floor: float, target: float | None) -> Row:
@@ -152,6 +156,18 @@ def rows() -> list[Row]:
     fields += [_field("isotropic", 64, d, ("score",), slots(64, d), 0.6 * SLOTS / slots(64, d)) for d in (2, 16)]
     fields += [_field("isotropic", 1024, d, ("score",), slots(1024, d), rate) for d, rate in ((16, 0.6e9), (128, 8e7))]
     fields += [_field("full", 64, d, ("velocity",), (64 + 16) * d * d, rate) for d, rate in ((16, 0.7e9), (128, 2e7))]
+    fields.append(
+        Row(
+            "the same by the components of one end, D = 16",
+            cuda_ends.instance(16, "float32", ("velocity",)),
+            cuda_ends.FILES,
+            marks=2,
+            units=64,
+            ends=8,
+            floor=(64 + 16) * 16.0**2,
+            target=0.7e9,
+        )
+    )
     return [*fields, _path(4, 2, 1.5e11), _path(16, 16, 1.2e10), *_stencils(), *_derivatives()]
 
 

@@ -12,10 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from si_verify.kernels.cuda_ends import FILES, THREADS, DeviceEnds, device_ends, instance
 from si_verify.kernels.cuda_records import expanded, records, scaled
 from si_verify.kernels.cuda_source import field_kernel
 from si_verify.kernels.pack import Packed
 from si_verify.kernels.pack_bfloat16 import rounded
+from si_verify.kernels.pack_one_end import OneEnd
 
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64, torch.bfloat16: np.float32}
 _LOG2E = float(np.log2(np.e))
@@ -23,21 +25,28 @@ _LOG2E = float(np.log2(np.e))
 
 @dataclass(frozen=True, eq=False)
 class DeviceLaw:
-    """A law as the kernel for its shape reads it: ``arrays`` are the kernel's parameters after K."""
+    """A law as the kernel for its shape reads it: ``arrays`` are the kernel's parameters after K. ends: for velocities,
+    the same by the components of one end.
+    """
 
     kind: str
     dim: int
     dtype: torch.dtype
     k: int
     arrays: tuple[Tensor, ...]
+    ends: DeviceEnds | None = None
 
 
-def device_law(law: Packed, dtype: torch.dtype, device: torch.device) -> DeviceLaw:
-    """Records for the narrow kernel, arrays and transposes for the wide. ValueError for a shape that neither takes."""
+def device_law(law: Packed, dtype: torch.dtype, device: torch.device, ends: OneEnd | None = None) -> DeviceLaw:
+    """Records for the narrow kernel, arrays and transposes for the wide. ValueError for a shape that neither takes.
+
+    ends: of the same law, where its endpoints are independent (pack_one_end.py).
+    """
     units, name = scaled(law), str(dtype).removeprefix("torch.")
     if field_kernel(law.kind, law.dim, name, ("log_density",)).narrow:
         table = torch.as_tensor(records(expanded(units), _NUMPY[dtype])).to(device)
-        return DeviceLaw(law.kind, law.dim, dtype, table.shape[0], (table,))
+        by_ends = None if ends is None else device_ends(units, ends, dtype, device)
+        return DeviceLaw(law.kind, law.dim, dtype, table.shape[0], (table,), by_ends)
     halved = dtype == torch.bfloat16
     if halved:
         units = rounded(units, _LOG2E)
@@ -62,11 +71,19 @@ def evaluate(law: DeviceLaw, x: Tensor, quantities: tuple[str, ...]) -> dict[str
     answer = {q: torch.empty(shapes[q], dtype=real, device=x.device) for q in quantities}
     if n == 0:
         return answer
-    kernel = field_kernel(law.kind, law.dim, str(x.dtype).removeprefix("torch."), quantities)
+    name, ends = str(x.dtype).removeprefix("torch."), law.ends if "velocity" in quantities else None
+    kernel = field_kernel(law.kind, law.dim, name, quantities)
     size = [np.int64(v) for v in (x.stride(0), x.stride(1), n)]
     # The narrow kernel has its records before K, the wide one its arrays after it.
     k = np.int64(law.k)
     inputs = [*law.arrays, k] if kernel.narrow else [k, *law.arrays]
     outputs = [answer.get(q, x) for q in shapes]  # one that is not asked for is not touched
+    if ends is not None:
+        records, *others = ends.arrays
+        launch(
+            instance(law.dim, name, quantities), -(-n // THREADS), THREADS, x.device, x, *size, records,
+            np.int32(len(records)), *others, *outputs, files=FILES,
+        )  # fmt: skip
+        return answer
     launch(kernel.name, -(-n // kernel.points), kernel.threads, x.device, x, *size, *inputs, *outputs)
     return answer

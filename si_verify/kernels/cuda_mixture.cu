@@ -131,25 +131,34 @@ struct Sums {
     }
 };
 
-// A component with a full covariance: y = L^-1 (x - m) row by row, and what a row adds to g = L^-T y at once.
-template <class Real, int Dim, int Want>
-__device__ inline void absorb_full(Sums<Real, Dim>& a, const Real (&x)[Dim], const Real* c) {
-    typedef Layout<Dim, FULL> At;
-    Real delta[Dim], y[Dim], g[Dim], square = 0;
-    fetch<At::mean>(delta, c);
+// |y|^2 of y = L^-1 (x - m), row by row; with Back what a row adds to g = L^-T y at once, so that it is read once. mean:
+// of D numbers, rows: of whole quads as ``Layout`` has them.
+template <bool Back, class Real, int Dim>
+__device__ inline Real whitened(const Real (&x)[Dim], const Real* mean, const Real* rows, Real (&y)[Dim], Real (&g)[Dim]) {
+    Real delta[Dim], square = 0;
+    fetch<0>(delta, mean);
 #pragma unroll
     for (int i = 0; i < Dim; ++i) {
         delta[i] = x[i] - delta[i];
         g[i] = Real(0);
         y[i] = Real(0);
-        const Quad<Real>* row = (const Quad<Real>*)(c + At::whiten + At::row(i));
+        const Quad<Real>* row = (const Quad<Real>*)(rows + Layout<Dim, FULL>::row(i));
 #pragma unroll
         for (int j = 0; j <= i; ++j) y[i] += row[j / 4].v[j % 4] * delta[j];
         square += y[i] * y[i];
 #pragma unroll
         for (int j = 0; j <= i; ++j)
-            if (Want & SCORE) g[j] += row[j / 4].v[j % 4] * y[i];
+            if (Back) g[j] += row[j / 4].v[j % 4] * y[i];
     }
+    return square;
+}
+
+// A component with a full covariance.
+template <class Real, int Dim, int Want>
+__device__ inline void absorb_full(Sums<Real, Dim>& a, const Real (&x)[Dim], const Real* c) {
+    typedef Layout<Dim, FULL> At;
+    Real y[Dim], g[Dim];
+    const Real square = whitened<(Want & SCORE) != 0>(x, c + At::mean, c + At::whiten, y, g);
     const Real l = c[At::bias] - square;
     if (l > a.top) a.template rise<Want>(l);
     const Real w = power_of_two(l - a.top);

@@ -48,8 +48,8 @@ class Paths:
         if n:
             launch(
                 self.name, -(-n // (self.each * _THREADS)), _THREADS, start.device, start, end, np.int64(n),
-                self.records, np.int32(self.records.shape[1]), self.steps, np.int32(self.steps.shape[0]), np.uint32(first_step),
-                np.uint64(seed), np.uint32(stream), np.uint32(first_particle),
+                self.records, np.int32(self.records.shape[1]), self.steps, np.int32(self.steps.shape[0]),
+                np.uint32(first_step), np.uint64(seed), np.uint32(stream), np.uint32(first_particle),
             )  # fmt: skip
         return end
 

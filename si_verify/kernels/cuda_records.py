@@ -6,8 +6,8 @@ so that r_k ∝ 2^(bias − half·δ²) and s = −2 log 2 · Σ r_k half δ. Al
 
 A record (``Layout`` in cuda_mixture.cu) of a diagonal mixture:
 [bias, 0, 0, 0 | mean (D) | offset (D) | half (D) | slope (D)]. Isotropic ones have half and slope in the head and end
-after the offset; full ones go on from there with the lower rows of L⁻¹ and the matrix A L⁻ᵀ, each row from a multiple of
-four on.
+after the offset; full ones go on from there with the lower rows of L⁻¹ and the matrix A L⁻ᵀ, each row from a multiple
+of four on.
 """
 
 from __future__ import annotations
@@ -73,9 +73,7 @@ def records(law: Packed, dtype: Any) -> Array:
         parts += [law.precision, law.slope]
     else:
         gap = -(HEAD + 2 * dim) % 4
-        wide = [np.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, _quads(dim) - dim)]) for a in (law.whiten, law.slope)]
-        parts += [np.zeros((*lead, k, gap)), *(wide[0][..., i, : _quads(i + 1)] for i in range(dim))]
-        parts += [wide[1].reshape(*lead, k, dim * _quads(dim))]
+        parts += [np.zeros((*lead, k, gap)), lower_rows(law.whiten), filled(law.slope).reshape(*lead, k, -1)]
     table = np.concatenate(parts, axis=-1)
     whole = np.zeros((*lead, -(-k // GROUP) * GROUP, -(-table.shape[-1] // 4) * 4))
     whole[..., k:, 0] = -np.inf
@@ -86,13 +84,24 @@ def records(law: Packed, dtype: Any) -> Array:
 def words(kind: str, dim: int) -> int:
     """Numbers in one record, as ``Layout::words``."""
     if kind == "full":
-        return _quads(HEAD + 2 * dim) + sum(_quads(i + 1) for i in range(dim)) + dim * _quads(dim)
-    return _quads(HEAD + (4 if kind == "diagonal" else 2) * dim)
+        return quads(HEAD + 2 * dim) + sum(quads(i + 1) for i in range(dim)) + dim * quads(dim)
+    return quads(HEAD + (4 if kind == "diagonal" else 2) * dim)
 
 
-def _quads(count: int) -> int:
+def quads(count: int) -> int:
     """Numbers in as many whole quads as hold so many."""
     return -(-count // 4) * 4
+
+
+def filled(a: Array) -> Array:
+    """The last axis filled up to whole quads with zeros."""
+    return np.pad(a, [(0, 0)] * (a.ndim - 1) + [(0, quads(a.shape[-1]) - a.shape[-1])])
+
+
+def lower_rows(a: Array) -> Array:
+    """Lower triangles (..., D, D) row after row, each of whole quads, which zeros above the diagonal fill up."""
+    wide = filled(a)
+    return np.concatenate([wide[..., i, : quads(i + 1)] for i in range(a.shape[-1])], axis=-1)
 
 
 def stage_times(times: Sequence[float], method: str) -> list[float]:

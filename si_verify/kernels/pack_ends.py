@@ -41,8 +41,8 @@ def pack_ends(interpolant: Interpolant, t: float) -> Ends | None:
     rates = (p.alpha_dot, p.beta_dot, p.alpha_alpha_dot, p.beta_beta_dot, p.gamma_gamma_dot)
     if p.cov00.ndim != 3 or bool(p.cov01.any()) or not all(bool(torch.isfinite(rate)) for rate in rates):
         return None
-    mean0, which0, cov0 = _distinct(p.mean0.numpy()[keep], p.cov00.numpy()[keep])
-    mean1, which1, cov1 = _distinct(p.mean1.numpy()[keep], p.cov11.numpy()[keep])
+    mean0, which0, cov0 = distinct(p.mean0.numpy()[keep], p.cov00.numpy()[keep])
+    mean1, which1, cov1 = distinct(p.mean1.numpy()[keep], p.cov11.numpy()[keep])
     if 2 * (len(mean0) + len(mean1)) > keep.sum():
         return None
     own = float(p.alpha_alpha_dot) * cov0 + float(p.gamma_gamma_dot) * np.eye(cov0.shape[1])
@@ -53,7 +53,7 @@ def pack_ends(interpolant: Interpolant, t: float) -> Ends | None:
     )
 
 
-def _distinct(mean: np.ndarray, cov: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def distinct(mean: np.ndarray, cov: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Distinct pairs of mean and covariance: means (E, D), the one that each row is (K,), covariances (E, D, D)."""
     rows = np.concatenate([mean, cov.reshape(len(cov), -1)], axis=1)
     _, first, which = np.unique(rows, axis=0, return_index=True, return_inverse=True)

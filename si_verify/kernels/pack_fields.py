@@ -10,24 +10,27 @@ import torch
 from torch import Tensor
 
 from analytic import Interpolant
-from si_verify.kernels.pack import Packed, pack
+from si_verify.kernels.pack import pack
 
 QUANTITIES = ("log_density", "score", "velocity")
 _KEPT_TIMES = 64
 
 Build = Callable[[Interpolant, torch.dtype, torch.device], dict[str, Callable[..., Tensor]]]
 L = TypeVar("L")
+P = TypeVar("P")
 
 
 def fields_by(
     evaluate: Callable[[L, Tensor, str], Tensor],
-    prepare: Callable[[Packed, torch.dtype, torch.device], L],
+    prepare: Callable[[P, torch.dtype, torch.device], L],
     admit: Callable[[torch.device], Any] = lambda device: None,
+    gather: Callable[[Interpolant, float], P] = pack,  # type: ignore[assignment]
 ) -> Build:
     """``build(interpolant, dtype, device)`` around a kernel.
 
     prepare   from the law in float64 to whatever the kernel reads, rounded to the dtype and on the device; kept by time
     evaluate  (what prepare made, x (N, D), quantity) -> (N,) or (N, D); x comes with its strides and offset
+    gather    the law at a time, and whatever else of the interpolant ``prepare`` takes
     admit     raises Unavailable for a device on which the kernel cannot run
     """
 
@@ -36,7 +39,7 @@ def fields_by(
 
         @lru_cache(maxsize=_KEPT_TIMES)
         def law(t: float) -> L:
-            return prepare(pack(interpolant, t), dtype, device)
+            return prepare(gather(interpolant, t), dtype, device)
 
         def field(quantity: str) -> Callable[..., Tensor]:
             def at(t: float | Tensor, x: Tensor) -> Tensor:

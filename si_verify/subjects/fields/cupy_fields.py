@@ -7,9 +7,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from analytic import Interpolant
 from si_verify.kernels.cuda_fields import DeviceLaw, device_law, evaluate
-from si_verify.kernels.pack import Packed
+from si_verify.kernels.pack import Packed, pack
 from si_verify.kernels.pack_fields import QUANTITIES, Build, fields_by
+from si_verify.kernels.pack_one_end import OneEnd, pack_one_end
 from si_verify.subject import VARIANT, Claims, Subject, Unavailable
 
 
@@ -17,9 +19,15 @@ def _evaluate(law: DeviceLaw, x: Tensor, quantity: str) -> Tensor:
     return evaluate(law, x.to(law.dtype), (quantity,))[quantity]
 
 
-def _prepare(law: Packed, dtype: torch.dtype, device: torch.device, inputs: torch.dtype | None) -> DeviceLaw:
+def _gather(interpolant: Interpolant, t: float) -> tuple[Packed, OneEnd | None]:
+    return pack(interpolant, t), pack_one_end(interpolant, t)
+
+
+def _prepare(
+    law: tuple[Packed, OneEnd | None], dtype: torch.dtype, device: torch.device, inputs: torch.dtype | None
+) -> DeviceLaw:
     try:
-        return device_law(law, inputs or dtype, device)
+        return device_law(law[0], inputs or dtype, device, law[1])
     except ValueError as error:
         raise Unavailable(f"no CUDA kernel for this shape: {error}") from error
 
@@ -36,10 +44,10 @@ def _load(inputs: torch.dtype | None = None) -> Build:
         import cupy  # noqa: F401
     except ImportError as error:
         raise Unavailable(f"cupy is not installed ({error}): pip install 'si-verify[cuda]'") from error
-    return fields_by(_evaluate, partial(_prepare, inputs=inputs), _on_cuda)
+    return fields_by(_evaluate, partial(_prepare, inputs=inputs), _on_cuda, _gather)
 
 
-_MODULES = ("si_verify.kernels.cuda_source", "si_verify.kernels.cuda_records")
+_MODULES = ("si_verify.kernels.cuda_source", "si_verify.kernels.cuda_records", "si_verify.kernels.cuda_ends")
 SUBJECTS = (
     Subject(
         name="cupy/fields",
@@ -49,7 +57,8 @@ SUBJECTS = (
         tags=frozenset({"kernel", "cupy", "cuda"}),
         modules=_MODULES,
         dtypes=("float64", "float32"),
-        summary="CUDA C++: a thread or a warp a point, online softmax, full covariances pre-whitened",
+        summary="CUDA C++: a thread or a warp a point, online softmax, full covariances pre-whitened;"
+        " velocities of independent endpoints by the components of one end",
     ),
     Subject(
         name="cupy/fields-bfloat16",
