@@ -109,14 +109,13 @@ def form_of(law: Packed) -> Form:
     return Form(wide, spread, centre, wide.mean - centre, lowest, slope)
 
 
-def products(law: Packed, device: torch.device) -> Products | None:
-    """The factors, or None where float32's bound would not hold, or where the form has no room for the coordinates."""
+def products(law: Packed, device: torch.device) -> tuple[Products | None, frozenset[str]]:
+    """The factors, and the quantities for which float32's bound holds of them; none where there is no room for D."""
     if law.kind == "full" or not all(np.isfinite(a).all() for a in (law.slope, law.offset)):
-        return None
+        return None, frozenset()
     form = form_of(law)
-    if law.dim > WIDEST[form.spread] or not held(form):
-        return None
-    return factors(form, device)
+    names = held(form) if law.dim <= WIDEST[form.spread] else frozenset()
+    return factors(form, device) if names else None, names
 
 
 def factors(form: Form, device: torch.device) -> Products:

@@ -20,9 +20,10 @@ of which what all components have in common moves no field. √D/3: a sum of D a
 and its products. Whatever one component's errors have to do with another's: deviations add at most. Nothing is fitted.
 
 ``held`` asks for ``DEVIATIONS`` R ≤ 80·eps·K, of the 100·eps·K that float32 fields are allowed (si_verify/fields/
-conditioning.py; the rest is what every kernel needs), at points where the loss is greatest for what K is: about the
-components with the largest p μ², where one of them weighs as much as its neighbour, about components at random, and
-forty standard deviations out. It is a look at points, no proof for all x.
+conditioning.py; the rest is what every kernel needs), of every quantity by itself: K of log ρ is least at a mode, where
+that of a score is not. It looks where the loss is greatest for what K is: at modes and about them, where a component
+weighs as much as its neighbour, and forty standard deviations out; of the components with the largest p μ² and of some
+at random. A look at points is no proof for all x.
 """
 
 from __future__ import annotations
@@ -63,21 +64,25 @@ def blocks(dim: int) -> int:
     return 1 if dim <= 32 else 4
 
 
-def held(form: Form) -> bool:
-    """Whether float32's bound holds with room at every point looked at."""
+def held(form: Form) -> frozenset[str]:
+    """The quantities for which float32's bound holds with room at every point looked at."""
     x = points(form)
     step = max(1, _CHUNK // form.mean.size)
-    return all(_held(form, x[i : i + step]) for i in range(0, len(x), step))
+    return frozenset.intersection(*(_held(form, x[i : i + step]) for i in range(0, len(x), step)))
 
 
-def _held(form: Form, x: Tensor) -> bool:
-    lost, least = loss(form, x), None
-    for known in (lambda: _at_least(form, x), lambda: _sensitivity(form, x)):
-        scale = known()
-        least = scale if least is None else {name: torch.maximum(least[name], scale[name]) for name in least}
-        if all(bool((lost[name] <= SHARE * UNIT * least[name]).all()) for name in lost):
-            return True
-    return False
+def _held(form: Form, x: Tensor) -> frozenset[str]:
+    lost = loss(form, x)
+
+    def within(least: Fields) -> frozenset[str]:
+        return frozenset(name for name in lost if bool((lost[name] <= SHARE * UNIT * least[name]).all()))
+
+    least = _at_least(form, x)
+    found = within(least)
+    if len(found) < len(lost):  # the dear part of K, where the cheap one does not do
+        more = _sensitivity(form, x)
+        found = within({name: torch.maximum(least[name], more[name]) for name in least})
+    return found
 
 
 def _tensors(form: Form) -> tuple[Tensor, ...]:
@@ -169,13 +174,17 @@ def points(form: Form) -> Tensor:
     """Where to look, (N, D) float64; always the same for a law."""
     rng = np.random.default_rng(0)
     law, (k, dim) = form.law, form.mean.shape
-    worst = np.argsort(-(law.precision * form.mean**2).sum(-1), kind="stable")[:_EACH]
+    size = (law.precision * form.mean**2).sum(-1)
+    worst = np.argsort(-size, kind="stable")[:_EACH]
+    # At a mode K is about the logarithm of the component's height.
+    peaks = np.argsort(-size / np.maximum(np.abs(law.log_weight), 1.0), kind="stable")[:_EACH]
     chosen = np.concatenate([worst, rng.integers(k, size=_EACH)])
     deviation = 1.0 / np.sqrt(law.precision[chosen])
     ray = rng.standard_normal((len(chosen), dim))
     near = law.mean[chosen] + deviation * ray
     far = law.mean[chosen] + TAIL * deviation * ray / np.linalg.norm(ray, axis=1, keepdims=True) * max(1, dim**0.5 / 4)
-    return torch.as_tensor(np.concatenate([near, far, _between(form, worst)]))
+    modes = law.mean[np.concatenate([peaks, chosen])]
+    return torch.as_tensor(np.concatenate([modes, near, far, _between(form, worst)]))
 
 
 def _between(form: Form, which: np.ndarray) -> np.ndarray:

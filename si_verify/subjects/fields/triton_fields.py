@@ -2,13 +2,14 @@
 
 Each also with its weighted sums in TF32, and with bfloat16 points and components: variants, with bounds of their own
 (si_verify/fields/precision.py). And one with logits and sums as products of three TF32 products each, which claims what
-float32 does: a law whose digits that form would lose goes to the plain kernel (si_verify/kernels/product_loss.py).
+float32 does: what a law's digits that form would lose goes to the plain kernel (si_verify/kernels/product_loss.py).
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -25,22 +26,31 @@ MODULES = ("si_verify.kernels.triton_mixture", "si_verify.kernels.triton_product
 FORMATS = {"": {}, "tf32": {"sums": "tf32"}, "bfloat16": {"inputs": "bfloat16"}, "tf32x3": {}}
 
 
-def _evaluate(law: Packed | Products, x: Tensor, quantity: str, form: str = "") -> Tensor:
-    if isinstance(law, Products):
+@dataclass(frozen=True, eq=False)
+class _Law:
+    """What the plain kernel reads; and factors of products, for the quantities that they may be used for."""
+
+    plain: Packed
+    products: Products | None = None
+    held: frozenset[str] = frozenset()
+
+
+def _evaluate(law: _Law, x: Tensor, quantity: str, form: str = "") -> Tensor:
+    if law.products is not None and quantity in law.held:
         from si_verify.kernels import triton_products
 
-        return triton_products.evaluate(law, x, (quantity,))[quantity]
+        return triton_products.evaluate(law.products, x, (quantity,))[quantity]
     from si_verify.kernels.triton_mixture import evaluate
 
-    return evaluate(law, x.to(law.mean.dtype), (quantity,), tf32=form == "tf32")[quantity]
+    return evaluate(law.plain, x.to(law.plain.mean.dtype), (quantity,), tf32=form == "tf32")[quantity]
 
 
-def _separable(law: Packed, dtype: torch.dtype, device: torch.device, form: str = "") -> Packed | Products:
+def _separable(law: Packed, dtype: torch.dtype, device: torch.device, form: str = "") -> _Law:
     if law.kind == "full":
         raise Unavailable("the Triton kernel takes isotropic and diagonal covariances, and these are full")
-    if form == "tf32x3" and (found := products(law, device)) is not None:
-        return found
-    return as_bfloat16(rounded(law), device) if form == "bfloat16" else law.to(dtype, device)
+    if form == "bfloat16":
+        return _Law(as_bfloat16(rounded(law), device))
+    return _Law(law.to(dtype, device), *(products(law, device) if form == "tf32x3" else ()))
 
 
 def _require_triton() -> None:

@@ -14,6 +14,7 @@ from si_verify.kernels.product_loss import SHARE, UNIT, Fields, loss, points
 from tests.si_verify.kernels.laws import UNITS, T, mixture, worst_of_law
 
 CPU = torch.device("cpu")
+ALL = {"log_density", "score", "velocity"}
 LOG2 = np.log(2.0)
 
 
@@ -88,30 +89,48 @@ def narrow(variance: float):
 
 
 def test_narrow_components_far_from_the_centre_are_refused():
-    assert products(narrow(1.0), CPU) is not None
-    assert products(narrow(1e-4), CPU) is None
+    assert products(narrow(1.0), CPU)[1] == ALL
+    assert "log_density" not in products(narrow(1e-4), CPU)[1]
+    # Two clusters, a few standard deviations wide: between the components of one, fields lose digits too.
+    clustered = narrow(1e-4)
+    clustered.mean[:] = clustered.mean[0] + 2e-2 * (clustered.mean - clustered.mean[0])
+    clustered.mean[6:] += 5.0
+    assert products(clustered, CPU) == (None, frozenset())
 
 
 def test_a_narrow_law_about_its_centre_is_taken():
     law = narrow(1e-6)
     law.mean[:] *= 1e-3
-    assert products(law, CPU) is not None
+    assert products(law, CPU)[1] == ALL
+
+
+def test_a_density_may_be_refused_where_fields_are_not():
+    """At a mode log ρ is of order one, and so is K; the logits' terms are not."""
+    law = pack(mixture(3, 16, "isotropic", spread=6.0), T)
+    law.log_weight[:] -= law.log_weight.max() - 1.0
+    assert products(law, CPU)[1] == {"score", "velocity"}
+    form = form_of(law)
+    assert float((loss(form, torch.as_tensor(law.mean))["log_density"]).max()) > SHARE * UNIT
+    law.log_weight[:] -= 200.0
+    assert products(law, CPU)[1] == ALL
 
 
 @pytest.mark.parametrize("shape", [Shape(1024, 16, 1, "diag"), Shape(1024, 128, 1, "iso")], ids=str)
 def test_the_laws_that_are_timed_are_taken(shape):
-    made = products(pack(bench.interpolant(shape), bench.T), CPU)
+    made, names = products(pack(bench.interpolant(shape), bench.T), CPU)
+    assert names >= {"score", "velocity"}
     assert made is not None
     assert (made.n_components, made.dim) == (shape.k, shape.dim)
 
 
 def test_what_has_no_form_is_refused():
-    assert products(pack(mixture(3, 2, "full"), T), CPU) is None
-    assert products(pack(mixture(3, 129, "isotropic"), T), CPU) is None
-    assert products(pack(mixture(3, 33, "diagonal", spread=0.5), T), CPU) is None
+    none = (None, frozenset())
+    assert products(pack(mixture(3, 2, "full"), T), CPU) == none
+    assert products(pack(mixture(3, 129, "isotropic"), T), CPU) == none
+    assert products(pack(mixture(3, 33, "diagonal", spread=0.5), T), CPU) == none
     wild = pack(mixture(3, 2), T)
     wild.slope[0] = np.inf
-    assert products(wild, CPU) is None
+    assert products(wild, CPU) == none
     with pytest.raises(ValueError, match="full"):
         form_of(pack(mixture(3, 2, "full"), T))
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from importlib import util
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,7 +15,7 @@ pytest.importorskip("triton")
 if not torch.cuda.is_available() and os.environ.get("TRITON_INTERPRET") != "1":
     pytest.skip("no GPU: test_triton_interpreter.py runs these in the interpreter", allow_module_level=True)
 
-from analytic import Interpolant
+from analytic import Coupling, GaussianMixture, Interpolant, Schedule
 from si_verify import discovery
 from si_verify.case import Case
 from si_verify.execute import run_case
@@ -22,7 +23,7 @@ from si_verify.gate import Verdict
 from si_verify.kernels import triton_products
 from si_verify.kernels.pack import pack
 from si_verify.kernels.pack_products import factors, form_of, products
-from si_verify.kernels.product_loss import DEVIATIONS, held, loss
+from si_verify.kernels.product_loss import DEVIATIONS, loss
 from si_verify.kernels.triton_products import QUANTITIES, evaluate
 from tests.si_verify.kernels import laws
 from tests.si_verify.kernels.laws import UNITS, T, mixture, worst, worst_of_law
@@ -46,7 +47,7 @@ SHAPES += [(*shape, "isotropic") for shape in WIDE]
 @pytest.mark.parametrize(("n", "k", "dim", "kind"), SHAPES)
 def test_ragged_shapes_and_tails(n, k, dim, kind):
     interpolant = mixture(k, dim, kind, spread=0.5)
-    assert products(pack(interpolant, T), DEVICE) is not None
+    assert products(pack(interpolant, T), DEVICE)[1] == set(QUANTITIES)
     x = torch.cat([cloud(interpolant, n), cloud(interpolant, 2, 40.0)])
     answer = run(interpolant, x)
     assert worst(interpolant, x, answer) <= UNITS
@@ -60,8 +61,7 @@ def test_one_precision_for_all(k, dim):
     law.log_weight[:] += 0.5 * dim * (torch.log(torch.as_tensor(law.precision[0] / law.precision))).numpy()
     law.precision[:], law.slope[:] = law.precision[0], law.slope[0]
     x = cloud(interpolant, 20)
-    made = products(law, DEVICE)
-    assert made is not None
+    made = factors(form_of(law), DEVICE)
     assert made.spread == "shared"
     assert worst_of_law(interpolant, law, x, evaluate(made, x)) <= UNITS
 
@@ -180,10 +180,32 @@ def test_a_narrow_law_is_left_to_the_plain_kernel():
 
 
 def test_the_subject_takes_the_form_where_it_is_held():
-    from si_verify.kernels.pack_products import Products
     from si_verify.subjects.fields.triton_fields import _separable
 
     wide = pack(mixture(40, 16, "isotropic", spread=1.0), T)
-    assert held(form_of(wide))
-    assert isinstance(_separable(wide, torch.float32, DEVICE, "tf32x3"), Products)
-    assert not isinstance(_separable(wide, torch.float32, DEVICE), Products)
+    for name, expected in (("tf32x3", set(QUANTITIES)), ("", set())):
+        assert _separable(wide, torch.float32, DEVICE, name).held == expected
+
+
+def test_what_is_taken_is_right_between_the_points_that_were_looked_at():
+    """Narrow, clustered and far laws: at modes, between them, about them and far out."""
+    rng, taken = np.random.default_rng(1), 0
+    for _ in range(24):
+        k, dim, spread = int(rng.choice([2, 3, 8, 40])), int(rng.choice([1, 5, 16, 24])), 10 ** rng.uniform(-1, 1.5)
+        centres = spread * rng.normal(size=(3, dim))[rng.integers(3, size=k)] + spread * rng.choice([0, 1, 10])
+        means = centres + spread * 10 ** rng.uniform(-3, 0) * rng.normal(size=(k, dim))
+        law = GaussianMixture(rng.dirichlet(np.ones(k)), means, np.full(k, 10 ** rng.uniform(-3, 0.5)))
+        base = GaussianMixture(np.ones(1), np.zeros((1, dim)), np.ones(1))
+        interpolant = Interpolant(Coupling.independent(base, law), Schedule.one_sided_linear())
+        packed = pack(interpolant, T)
+        made, names = products(packed, DEVICE)
+        if made is None:
+            continue
+        one, other = rng.integers(k, size=(2, 40))
+        x = packed.mean[one] + rng.uniform(0, 1, (40, 1)) * (packed.mean[other] - packed.mean[one])
+        ray = rng.normal(size=(20, dim)) * 10 ** rng.uniform(-1, 1.6, (20, 1)) / np.sqrt(packed.precision[0])
+        points = torch.as_tensor(np.concatenate([x, packed.mean[one[:20]] + ray, packed.mean[:8]])).float().to(DEVICE)
+        answer = evaluate(made, points, tuple(sorted(names)))
+        assert worst(interpolant, points, answer) <= UNITS
+        taken += len(answer)
+    assert taken >= 24
