@@ -115,6 +115,16 @@ def test_a_density_may_be_refused_where_fields_are_not():
     assert products(law, CPU)[1] == ALL
 
 
+def test_fields_are_refused_for_what_is_lost_between_two_modes():
+    """Two modes six deviations apart and a thousand from the centre: at either one component is all there is."""
+    law = pack(mixture(3, 1, "isotropic"), T)
+    law.mean[:, 0], law.precision[:], law.log_weight[:] = [1e3, 1e3 + 6, -2e3], 1.0, 0.0
+    assert products(law, CPU)[1].isdisjoint({"score", "velocity"})
+    law.mean[:, 0] = [1e3, 1e3 + 60, -2e3]
+    law.log_weight[1] = -np.inf
+    assert "score" in products(law.map(lambda a: a[[0, 2]]), CPU)[1]
+
+
 @pytest.mark.parametrize("shape", [Shape(1024, 16, 1, "diag"), Shape(1024, 128, 1, "iso")], ids=str)
 def test_the_laws_that_are_timed_are_taken(shape):
     made, names = products(pack(bench.interpolant(shape), bench.T), CPU)

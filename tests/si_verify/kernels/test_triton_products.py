@@ -146,9 +146,18 @@ def test_a_wrong_kernel_is_rejected(wrong, tmp_path):
     assert worst(interpolant, x, evaluate(made, x)) <= UNITS
 
 
-@pytest.mark.parametrize(("k", "dim", "kind"), [(60, 8, "isotropic"), (200, 16, "diagonal"), (60, 100, "isotropic")])
-def test_the_loss_is_within_what_is_stated(k, dim, kind):
-    interpolant = mixture(k, dim, kind, spread=1.0)
+LOSSES = [
+    (60, 8, "isotropic", 1.0),
+    (200, 16, "diagonal", 1.0),
+    (60, 100, "isotropic", 1.0),
+    (8, 4, "isotropic", 100.0),
+]
+
+
+@pytest.mark.parametrize(("k", "dim", "kind", "spread"), LOSSES)
+def test_the_loss_is_within_what_is_stated(k, dim, kind, spread):
+    """And, where it is large, is about that: a statement that is too wide would refuse all."""
+    interpolant = mixture(k, dim, kind, spread=spread)
     law = pack(interpolant, T)
     form = form_of(law)
     x = torch.cat([cloud(interpolant, 40), cloud(interpolant, 8, 10.0)])
@@ -156,7 +165,9 @@ def test_the_loss_is_within_what_is_stated(k, dim, kind):
     for name, value in laws.packed_fields(law, x.cpu().double()).items():
         gap = (answer[name].cpu().double() - value).abs()
         gap = gap if gap.ndim == 1 else torch.linalg.vector_norm(gap, dim=1)
-        assert float((gap / stated[name]).max()) <= DEVIATIONS, name
+        ratio = float((gap / stated[name]).max())
+        assert ratio <= DEVIATIONS, name
+        assert name != "log_density" or ratio >= 0.1
 
 
 def test_a_narrow_law_is_left_to_the_plain_kernel():
