@@ -22,7 +22,7 @@ from numba import njit
 
 from si_verify.kernels.numba_elementary import exp2_below, log2
 from si_verify.kernels.numba_fields import CHUNK, DIAGONAL, FULL, ISOTROPIC, LN2, mix
-from si_verify.kernels.numba_lanes import fma, larger, load, scratch, spread, store, width_of
+from si_verify.kernels.numba_lanes import fma, larger, load, scratch, spread, spread_at, store, width_of
 from si_verify.kernels.numba_logits import diagonal, full, isotropic
 from si_verify.kernels.numba_signs import draw_signs
 from si_verify.kernels.numba_sums import accumulate, exponentials, join, settle, two_sum
@@ -39,16 +39,16 @@ def _own(xs: Any, table: Any, row: int, field: int, d: int, kind: int, dim: int)
     """Coordinate d of a component's field, a + B x; row: where its numbers start in the table."""
     w = width_of(xs)
     column = field * dim + d
-    a = spread(table[row + column])
+    a = spread_at(table, row + column)
     at = row + 2 * dim
     if kind == FULL:
         y0, y1 = a, a
         at += column * dim
         for j in range(dim):
-            b = spread(table[at + j])
+            b = spread_at(table, at + j)
             y0, y1 = fma(b, load(xs, 2 * j * w), y0), fma(b, load(xs, (2 * j + 1) * w), y1)
         return y0, y1
-    b = spread(table[at + (field if kind == ISOTROPIC else column)])
+    b = spread_at(table, at + (field if kind == ISOTROPIC else column))
     return fma(b, load(xs, 2 * d * w), a), fma(b, load(xs, (2 * d + 1) * w), a)
 
 
@@ -208,7 +208,7 @@ def evaluate(
                 full(xs, chunk, size, dim, bias, scale, place, logits)
             last0, last1 = top0, top1
             top0, top1, sum0, sum1 = exponentials(logits, size, last0, last1)
-            _product(logits, size, table, chunk, columns, own)
+            _product(logits, size, table, chunk, columns, own, True)
             _means(xs, own, kind, dim, sum0, sum1, tiny, means)
             _spread_of(
                 xs, vs, logits, size, table, chunk * columns, columns, kind, dim, means, probing, along, own

@@ -87,10 +87,9 @@ def evaluate(
         top0 = top1 = spread(x.dtype.type(-np.inf))
         zero = spread(x.dtype.type(0))
         total0 = total1 = lost0 = lost1 = zero
-        for c in range(2 * columns):
-            store(sums, c * w, zero)
         if count > CHUNK:
             for c in range(2 * columns):
+                store(sums, c * w, zero)
                 store(carry, c * w, zero)
         for chunk in range(0, count, CHUNK):
             size = min(CHUNK, count - chunk)
@@ -102,7 +101,7 @@ def evaluate(
                 full(xs, chunk, size, dim, bias, scale, place, logits)
             last0, last1 = top0, top1
             top0, top1, sum0, sum1 = exponentials(logits, size, last0, last1)
-            accumulate(logits, size, table, chunk, columns, own)
+            accumulate(logits, size, table, chunk, columns, own, count > CHUNK)
             if count <= CHUNK:
                 total0, total1 = sum0, sum1
             else:

@@ -20,16 +20,14 @@ class PairLaw:
     """Arguments of ``numba_pairs.evaluate`` for one field, in one dtype; its docstring says what they hold."""
 
     centre: Any
-    left: Any
-    right: Any
-    left_bias: Any
-    right_bias: Any
+    ends: Any
+    bias: Any
     joint: Any
     joint_t: Any
-    left_field: Any
-    right_field: Any
+    field: Any
     slope: Any
     floor: Any
+    k0: int
 
 
 def prepare(pairs: Pairs, dtype: Any, quantity: str) -> PairLaw | None:
@@ -43,22 +41,23 @@ def prepare(pairs: Pairs, dtype: Any, quantity: str) -> PairLaw | None:
     left_field, right_field, slope = pairs.fields[quantity]
     joint = _padded(np.exp2(pairs.joint - pairs.joint.min()), (k0, k1), 0.0)
 
+    def both(left: np.ndarray, right: np.ndarray, each: tuple[int, ...], value: float) -> np.ndarray:
+        return np.concatenate([_padded(left, (k0, *each), value), _padded(right, (k1, *each), value)])
+
     def flat(a: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(a, dtype=dtype).reshape(-1)
 
     dim = len(pairs.centre)
     return PairLaw(
         centre=flat(pairs.centre),
-        left=flat(_padded(pairs.left, (k0, dim), 0.0).T),
-        right=flat(_padded(pairs.right, (k1, dim), 0.0).T),
-        left_bias=flat(_padded(pairs.left_bias, (k0,), -np.inf)),
-        right_bias=flat(_padded(pairs.right_bias, (k1,), -np.inf)),
+        ends=flat(both(pairs.left, pairs.right, (dim,), 0.0).T),
+        bias=flat(both(pairs.left_bias, pairs.right_bias, (), -np.inf)),
         joint=flat(joint),
         joint_t=flat(joint.T),
-        left_field=flat(_padded(left_field, (k0, dim), 0.0)),
-        right_field=flat(_padded(right_field, (k1, dim), 0.0)),
+        field=flat(both(left_field, right_field, (dim,), 0.0)),
         slope=info.dtype.type(slope),
         floor=info.dtype.type(2.0 ** pairs.floor(MANTISSA[info.bits], LOWEST[info.bits])),
+        k0=k0,
     )
 
 
@@ -78,8 +77,8 @@ def evaluate(law: PairLaw, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]
 
     def run(low: int, high: int) -> None:
         numba_pairs.evaluate(
-            points, low, high, law.centre, law.left, law.right, law.left_bias, law.right_bias, law.joint, law.joint_t,
-            law.left_field, law.right_field, law.slope, law.floor, out, again,
+            points, low, high, law.centre, law.ends, law.bias, law.joint, law.joint_t, law.field, law.slope, law.floor,
+            law.k0, out, again,
         )  # fmt: skip
 
     over(n, run)

@@ -38,7 +38,6 @@ def weigh(
     columns: int, logits: Any, sums: Any,
 ) -> Any:  # fmt: skip
     """sums: Σ_k e_k times the numbers of the stage's law at the block xs; returns what they are to be divided by."""
-    w = width_of(xs)
     first = stage * padded
     if kind == ISOTROPIC:
         isotropic(xs, first, count, dim, bias, scale, place, logits)
@@ -46,11 +45,9 @@ def weigh(
         diagonal(xs, first, count, dim, bias, scale, place, logits)
     else:
         full(xs, first, count, dim, bias, scale, place, logits)
-    zero, low = spread(xs.dtype.type(0)), spread(xs.dtype.type(-np.inf))
-    for c in range(2 * columns):
-        store(sums, c * w, zero)
+    low = spread(xs.dtype.type(-np.inf))
     _, _, total0, total1 = exponentials(logits, count, low, low)
-    accumulate(logits, count, table, first, columns, sums)
+    accumulate(logits, count, table, first, columns, sums, False)
     return total0, total1
 
 

@@ -10,19 +10,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
 
 from si_verify.kernels.numba_elementary import exact_of, exp2_from
 from si_verify.kernels.numba_lanes import (
     any_beyond,
+    constant,
+    emit_fma,
     fma,
     folded,
+    intrinsic,
+    lanes_of,
     larger,
     load,
     load_four,
     rounded,
+    splat,
     spread,
-    spread_at,
     store,
     twice,
     width_of,
@@ -102,95 +108,71 @@ def settle(sums: Any, carry: Any, columns: int) -> None:
         store(sums, c * w, load(sums, c * w) + load(carry, c * w))
 
 
+def _columns(number: int) -> Any:
+    """Intrinsic: the product for ``number`` neighbouring columns, whose sums stay in registers."""
+
+    @intrinsic
+    def product(
+        typing: Any, shares: Any, count: Any, table: Any, at: Any, stride: Any, sums: Any, to: Any, kept: Any
+    ) -> Any:
+        lanes = lanes_of(sums.dtype)
+        align = lanes.dtype.bitwidth // 8
+
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            vector = context.get_value_type(lanes)
+            data = {i: context.make_array(sig.args[i])(context, builder, value=args[i]).data for i in (0, 2, 5)}
+
+            def register(which: int, index: Any, moved: int) -> Any:
+                place = builder.add(index, ir.Constant(index.type, moved * lanes.width))
+                return builder.bitcast(builder.gep(data[which], [place]), vector.as_pointer())
+
+            own = [cgutils.alloca_once(builder, vector) for _ in range(2 * number)]
+            with builder.if_else(args[7]) as (then, otherwise):
+                with then:
+                    for i, place in enumerate(own):
+                        builder.store(builder.load(register(5, args[6], i), align=align), place)
+                with otherwise:
+                    for place in own:
+                        builder.store(constant(vector, 0.0), place)
+            with cgutils.for_range(builder, args[1]) as loop:
+                first = builder.mul(loop.index, ir.Constant(loop.index.type, 2 * lanes.width))
+                both = [builder.load(register(0, first, i), align=align) for i in range(2)]
+                row = builder.add(args[3], builder.mul(loop.index, args[4]))
+                for c in range(number):
+                    number_at = builder.add(row, ir.Constant(row.type, c))
+                    v = splat(builder, builder.load(builder.gep(data[2], [number_at])), lanes.width)
+                    for place, share in zip(own[2 * c : 2 * c + 2], both, strict=True):
+                        builder.store(emit_fma(builder, share, v, builder.load(place)), place)
+            for i, place in enumerate(own):
+                builder.store(builder.load(place), register(5, args[6], i), align=align)
+            return context.get_dummy_value()
+
+        word = types.intp
+        return types.void(shares, word, table, word, word, sums, word, types.boolean), codegen
+
+    return product
+
+
+_one, _two, _three, _eight, _nine = (_columns(n) for n in (1, 2, 3, 8, 9))
+
+
 @_inline
-def accumulate(shares: Any, count: int, table: Any, first: int, columns: int, sums: Any) -> None:
-    """sums_c += Σ_k shares_k · table[first + k, c], for a table (K·columns)."""
-    c = 0
-    while c + 8 <= columns:
-        _eight(shares, count, table, first * columns + c, columns, sums, c)
+def accumulate(shares: Any, count: int, table: Any, first: int, columns: int, sums: Any, kept: bool) -> None:
+    """sums_c ← Σ_k shares_k · table[first + k, c], added to what they were where ``kept``; table (K·columns)."""
+    pair = 2 * width_of(sums)
+    at, c = first * columns, 0
+    while columns - c >= 10 or columns - c == 8:
+        _eight(shares, count, table, at + c, columns, sums, c * pair, kept)
         c += 8
-    if c + 4 <= columns:
-        _two(shares, count, table, first * columns + c, columns, sums, c)
-        _two(shares, count, table, first * columns + c + 2, columns, sums, c + 2)
-        c += 4
-    if c + 2 <= columns:
-        _two(shares, count, table, first * columns + c, columns, sums, c)
-        c += 2
-    if c < columns:
-        _one(shares, count, table, first * columns + c, columns, sums, c)
-
-
-@_inline
-def _one(shares: Any, count: int, table: Any, at: int, stride: int, sums: Any, c: int) -> None:
-    w = width_of(sums)
-    to = 2 * c * w
-    a0, a1 = load(sums, to), load(sums, to + w)
-    for k in range(count):
-        v = spread_at(table, at + k * stride)
-        a0, a1 = fma(load(shares, 2 * k * w), v, a0), fma(load(shares, (2 * k + 1) * w), v, a1)
-    store(sums, to, a0)
-    store(sums, to + w, a1)
-
-
-@_inline
-def _two(shares: Any, count: int, table: Any, at: int, stride: int, sums: Any, c: int) -> None:
-    w = width_of(sums)
-    to = 2 * c * w
-    a0, a1, b0, b1 = load(sums, to), load(sums, to + w), load(sums, to + 2 * w), load(sums, to + 3 * w)
-    for k in range(count):
-        e0, e1 = load(shares, 2 * k * w), load(shares, (2 * k + 1) * w)
-        v = spread_at(table, at + k * stride)
-        a0, a1 = fma(e0, v, a0), fma(e1, v, a1)
-        v = spread_at(table, at + k * stride + 1)
-        b0, b1 = fma(e0, v, b0), fma(e1, v, b1)
-    store(sums, to, a0)
-    store(sums, to + w, a1)
-    store(sums, to + 2 * w, b0)
-    store(sums, to + 3 * w, b1)
-
-
-@_inline
-def _eight(shares: Any, count: int, table: Any, at: int, stride: int, sums: Any, c: int) -> None:
-    w = width_of(sums)
-    to = 2 * c * w
-    a0, a1, b0, b1 = load(sums, to), load(sums, to + w), load(sums, to + 2 * w), load(sums, to + 3 * w)
-    c0, c1, d0, d1 = load(sums, to + 4 * w), load(sums, to + 5 * w), load(sums, to + 6 * w), load(sums, to + 7 * w)
-    to += 8 * w
-    e0, e1, f0, f1 = load(sums, to), load(sums, to + w), load(sums, to + 2 * w), load(sums, to + 3 * w)
-    g0, g1, h0, h1 = load(sums, to + 4 * w), load(sums, to + 5 * w), load(sums, to + 6 * w), load(sums, to + 7 * w)
-    for k in range(count):
-        r0, r1 = load(shares, 2 * k * w), load(shares, (2 * k + 1) * w)
-        row = at + k * stride
-        v = spread_at(table, row)
-        a0, a1 = fma(r0, v, a0), fma(r1, v, a1)
-        v = spread_at(table, row + 1)
-        b0, b1 = fma(r0, v, b0), fma(r1, v, b1)
-        v = spread_at(table, row + 2)
-        c0, c1 = fma(r0, v, c0), fma(r1, v, c1)
-        v = spread_at(table, row + 3)
-        d0, d1 = fma(r0, v, d0), fma(r1, v, d1)
-        v = spread_at(table, row + 4)
-        e0, e1 = fma(r0, v, e0), fma(r1, v, e1)
-        v = spread_at(table, row + 5)
-        f0, f1 = fma(r0, v, f0), fma(r1, v, f1)
-        v = spread_at(table, row + 6)
-        g0, g1 = fma(r0, v, g0), fma(r1, v, g1)
-        v = spread_at(table, row + 7)
-        h0, h1 = fma(r0, v, h0), fma(r1, v, h1)
-    store(sums, to, e0)
-    store(sums, to + w, e1)
-    store(sums, to + 2 * w, f0)
-    store(sums, to + 3 * w, f1)
-    store(sums, to + 4 * w, g0)
-    store(sums, to + 5 * w, g1)
-    store(sums, to + 6 * w, h0)
-    store(sums, to + 7 * w, h1)
-    to -= 8 * w
-    store(sums, to, a0)
-    store(sums, to + w, a1)
-    store(sums, to + 2 * w, b0)
-    store(sums, to + 3 * w, b1)
-    store(sums, to + 4 * w, c0)
-    store(sums, to + 5 * w, c1)
-    store(sums, to + 6 * w, d0)
-    store(sums, to + 7 * w, d1)
+    left = columns - c
+    if left == 9:
+        _nine(shares, count, table, at + c, columns, sums, c * pair, kept)
+        return
+    while left >= 3:
+        _three(shares, count, table, at + c, columns, sums, c * pair, kept)
+        c += 3
+        left -= 3
+    if left == 2:
+        _two(shares, count, table, at + c, columns, sums, c * pair, kept)
+    elif left == 1:
+        _one(shares, count, table, at + c, columns, sums, c * pair, kept)

@@ -9,7 +9,7 @@ from typing import Any
 
 from numba import njit
 
-from si_verify.kernels.numba_lanes import fma, load, spread, store, width_of
+from si_verify.kernels.numba_lanes import fma, load, spread, spread_at, store, width_of
 
 _inline = njit(error_model="numpy", boundscheck=False, forceinline=True)
 
@@ -20,45 +20,45 @@ def whiten(xs: Any, rows: int, columns: Any, first: int, minus: Any, ys: Any) ->
     w = width_of(xs)
     q0 = q1 = spread(xs.dtype.type(0))
     for i in range(0, rows, 4):
-        a0 = a1 = spread(minus[first + i])
-        b0 = b1 = spread(minus[first + i + 1])
-        c0 = c1 = spread(minus[first + i + 2])
-        d0 = d1 = spread(minus[first + i + 3])
+        a0 = a1 = spread_at(minus, first + i)
+        b0 = b1 = spread_at(minus, first + i + 1)
+        c0 = c1 = spread_at(minus, first + i + 2)
+        d0 = d1 = spread_at(minus, first + i + 3)
         for j in range(i):
             at = (first + j) * rows + i
             x0, x1 = load(xs, 2 * j * w), load(xs, (2 * j + 1) * w)
-            v = spread(columns[at])
+            v = spread_at(columns, at)
             a0, a1 = fma(v, x0, a0), fma(v, x1, a1)
-            v = spread(columns[at + 1])
+            v = spread_at(columns, at + 1)
             b0, b1 = fma(v, x0, b0), fma(v, x1, b1)
-            v = spread(columns[at + 2])
+            v = spread_at(columns, at + 2)
             c0, c1 = fma(v, x0, c0), fma(v, x1, c1)
-            v = spread(columns[at + 3])
+            v = spread_at(columns, at + 3)
             d0, d1 = fma(v, x0, d0), fma(v, x1, d1)
         # The triangle on the diagonal: ten products and not sixteen.
         at, of = (first + i) * rows + i, 2 * i * w
         x0, x1 = load(xs, of), load(xs, of + w)
-        v = spread(columns[at])
+        v = spread_at(columns, at)
         a0, a1 = fma(v, x0, a0), fma(v, x1, a1)
-        v = spread(columns[at + 1])
+        v = spread_at(columns, at + 1)
         b0, b1 = fma(v, x0, b0), fma(v, x1, b1)
-        v = spread(columns[at + 2])
+        v = spread_at(columns, at + 2)
         c0, c1 = fma(v, x0, c0), fma(v, x1, c1)
-        v = spread(columns[at + 3])
+        v = spread_at(columns, at + 3)
         d0, d1 = fma(v, x0, d0), fma(v, x1, d1)
         x0, x1 = load(xs, of + 2 * w), load(xs, of + 3 * w)
-        v = spread(columns[at + rows + 1])
+        v = spread_at(columns, at + rows + 1)
         b0, b1 = fma(v, x0, b0), fma(v, x1, b1)
-        v = spread(columns[at + rows + 2])
+        v = spread_at(columns, at + rows + 2)
         c0, c1 = fma(v, x0, c0), fma(v, x1, c1)
-        v = spread(columns[at + rows + 3])
+        v = spread_at(columns, at + rows + 3)
         d0, d1 = fma(v, x0, d0), fma(v, x1, d1)
         x0, x1 = load(xs, of + 4 * w), load(xs, of + 5 * w)
-        v = spread(columns[at + 2 * rows + 2])
+        v = spread_at(columns, at + 2 * rows + 2)
         c0, c1 = fma(v, x0, c0), fma(v, x1, c1)
-        v = spread(columns[at + 2 * rows + 3])
+        v = spread_at(columns, at + 2 * rows + 3)
         d0, d1 = fma(v, x0, d0), fma(v, x1, d1)
-        v = spread(columns[at + 3 * rows + 3])
+        v = spread_at(columns, at + 3 * rows + 3)
         d0, d1 = fma(v, load(xs, of + 6 * w), d0), fma(v, load(xs, of + 7 * w), d1)
         to = 2 * i * w
         store(ys, to, a0)
@@ -85,31 +85,31 @@ def unwhiten(ys: Any, rows: int, factor: Any, first: int, e0: Any, e1: Any, sums
     for j in range(0, rows, 4):
         at, of = (first + j) * rows + j, 2 * j * w
         y0, y1 = load(ys, of), load(ys, of + w)
-        v = spread(factor[at])
+        v = spread_at(factor, at)
         a0, a1 = v * y0, v * y1
         y0, y1 = load(ys, of + 2 * w), load(ys, of + 3 * w)
-        v = spread(factor[at + rows])
+        v = spread_at(factor, at + rows)
         a0, a1 = fma(v, y0, a0), fma(v, y1, a1)
-        v = spread(factor[at + rows + 1])
+        v = spread_at(factor, at + rows + 1)
         b0, b1 = v * y0, v * y1
         y0, y1 = load(ys, of + 4 * w), load(ys, of + 5 * w)
-        v = spread(factor[at + 2 * rows])
+        v = spread_at(factor, at + 2 * rows)
         a0, a1 = fma(v, y0, a0), fma(v, y1, a1)
-        v = spread(factor[at + 2 * rows + 1])
+        v = spread_at(factor, at + 2 * rows + 1)
         b0, b1 = fma(v, y0, b0), fma(v, y1, b1)
-        v = spread(factor[at + 2 * rows + 2])
+        v = spread_at(factor, at + 2 * rows + 2)
         c0, c1 = v * y0, v * y1
         d0 = d1 = spread(ys.dtype.type(0))
         for i in range(j + 3, rows):
             at = (first + i) * rows + j
             y0, y1 = load(ys, 2 * i * w), load(ys, (2 * i + 1) * w)
-            v = spread(factor[at])
+            v = spread_at(factor, at)
             a0, a1 = fma(v, y0, a0), fma(v, y1, a1)
-            v = spread(factor[at + 1])
+            v = spread_at(factor, at + 1)
             b0, b1 = fma(v, y0, b0), fma(v, y1, b1)
-            v = spread(factor[at + 2])
+            v = spread_at(factor, at + 2)
             c0, c1 = fma(v, y0, c0), fma(v, y1, c1)
-            v = spread(factor[at + 3])
+            v = spread_at(factor, at + 3)
             d0, d1 = fma(v, y0, d0), fma(v, y1, d1)
         _join(sums, 2 * (one * rows + j) * w, e0, e1, a0, a1, b0, b1, c0, c1, d0, d1)
         if other >= 0:

@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit
 
 from si_verify.kernels.numba_elementary import exp2_below
-from si_verify.kernels.numba_lanes import fma, load, scratch, spread, store, width_of
+from si_verify.kernels.numba_lanes import fma, load, scratch, spread, spread_at, store, width_of
 from si_verify.kernels.numba_sums import accumulate, exponentials
 from si_verify.kernels.numba_transpose import deliver, fetch
 from si_verify.kernels.numba_triangles import unwhiten, whiten
@@ -59,7 +59,7 @@ def _finish(
 ) -> None:
     """ys: the field."""
     w = width_of(sums)
-    one, zero = spread(sums.dtype.type(1)), spread(sums.dtype.type(0))
+    one = spread(sums.dtype.type(1))
     inverse0, inverse1 = one / load(total, 0), one / load(total, w)
     if len(matrices) == 0:
         steep = spread(turn)
@@ -67,11 +67,9 @@ def _finish(
             store(ys, d, steep * load(sums, d) * inverse0)
             store(ys, d + w, steep * load(sums, d + w) * inverse1)
     else:
-        for d in range(2 * dim):
-            store(ys, d * w, zero)
         # One product each: all coordinates of all ends with their matrices, all totals with what the ends add.
-        _product(sums, ends * rows, matrices, 0, dim, ys)
-        _product(totals, ends, offsets, 0, dim, ys)
+        _product(sums, ends * rows, matrices, 0, dim, ys, False)
+        _product(totals, ends, offsets, 0, dim, ys, True)
         for d in range(0, 2 * dim * w, 2 * w):
             store(ys, d, load(ys, d) * inverse0)
             store(ys, d + w, load(ys, d + w) * inverse1)
@@ -116,7 +114,7 @@ def evaluate(
         for first in range(0, count, chunk):
             size = min(chunk, count - first)
             for k in range(size):
-                shift = spread(bias[first + k])
+                shift = spread_at(bias, first + k)
                 for b in range(blocks):
                     to = (b * chunk + k) * of_y
                     q0, q1 = whiten(xs[b * wide :], rows, columns, (first + k) * rows, minus, ys[to:])
