@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import torch
 
-from si_verify.kernels import cuda_divergence, cuda_ends
+from si_verify.kernels import cuda_divergence, cuda_ends, cuda_tiled
 from si_verify.kernels.cuda_records import GROUP
 from si_verify.kernels.cuda_sass import Assembled, Loop, assemble, innermost, loops, mix
 from si_verify.kernels.cuda_source import MIXTURE, STENCIL, field_kernel, path_kernel, path_points
@@ -42,6 +42,7 @@ class Row:
     points    of a thread; cells of a band
     share     of what comes once that counts a point: a pass of eight stages is once for eight
     ends      a point goes through, each with what stands around the loop
+    nested    by loop within the loop, in order: an instruction, and how many of it one round of the loop executes
     floor, target   slots a point by the issue; points, particle-steps or cell-steps a second
     """
 
@@ -57,6 +58,7 @@ class Row:
     units: float = 1.0
     share: float = 1.0
     ends: int = 0
+    nested: tuple[tuple[str, int], ...] = ()
     floor: float | None = None
     target: float | None = None
     loop: bool = True
@@ -91,9 +93,15 @@ def count(row: Row, found: Assembled) -> Count:
     every = sum(map(size, candidates)) if outer.first == 0 else size(loop)
     # What stands about the components of an end comes once an end.
     ends = (row.ends - 1) * (min(map(size, around)) - size(loop)) if row.ends else 0
+    kinds: dict[str, float] = {k: float(v) for k, v in mix(found.body[loop.first : loop.last + 1]).items() if v}
+    within = [a for a in loops(found.body) if loop.first < a.first and a.last < loop.last]
+    for one, (code, executed) in zip(within, row.nested, strict=bool(row.nested)):
+        part = mix(found.body[one.first : one.last + 1])
+        for kind, number in part.items():
+            kinds[kind] = kinds.get(kind, 0.0) + number * (executed / part[code] - 1)
     scale = row.lanes / units(loop)
-    kinds = {k: v * scale for k, v in mix(found.body[loop.first : loop.last + 1]).items() if v}
-    return Count(size(loop) * scale, kinds, row.share * row.lanes * (size(outer) - every + ends) / row.points)
+    kinds = {k: v * scale for k, v in kinds.items() if v}
+    return Count(sum(kinds.values()), kinds, row.share * row.lanes * (size(outer) - every + ends) / row.points)
 
 
 def _field(kind: str, k: int, dim: int, quantities: tuple[str, ...], floor: float, target: float | None) -> Row:
@@ -156,9 +164,18 @@ def rows() -> list[Row]:
     fields += [_field("isotropic", 64, d, ("score",), slots(64, d), 0.6 * SLOTS / slots(64, d)) for d in (2, 16)]
     fields += [_field("isotropic", 1024, d, ("score",), slots(1024, d), rate) for d, rate in ((16, 0.6e9), (128, 8e7))]
     fields += [_field("full", 64, d, ("velocity",), (64 + 16) * d * d, rate) for d, rate in ((16, 0.7e9), (128, 2e7))]
+    # A thread of 64 takes 16 of a tile's 32·32 pairs: 16 quads of it to load, 8 a step of 4 coordinates, 4 a component.
+    tiled = cuda_tiled.instance(128, "float32", ("score",))
     fields.append(
         Row(
-            "the same by the components of one end, D = 16",
+            "isotropic in tiles, K = 1024, D = 128, score", tiled, cuda_tiled.FILES, cuda_tiled.THREADS, inside=16,
+            points=0.5, units=1024, nested=(("LDG", 16), ("LDS", 8 * 32), ("LDS", 4 * 32)), floor=slots(1024, 128),
+            target=8e7,
+        )
+    )  # fmt: skip
+    fields.append(
+        Row(
+            "full, K = 64, D = 16, velocity, by the components of one end",
             cuda_ends.instance(16, "float32", ("velocity",)),
             cuda_ends.FILES,
             marks=2,

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from si_verify.kernels.cuda_ends import FILES, THREADS, DeviceEnds, device_ends, instance
+from si_verify.kernels import cuda_ends, cuda_tiled
+from si_verify.kernels.cuda_ends import DeviceEnds
 from si_verify.kernels.cuda_records import expanded, records, scaled
 from si_verify.kernels.cuda_source import field_kernel
 from si_verify.kernels.pack import Packed
@@ -25,8 +26,8 @@ _LOG2E = float(np.log2(np.e))
 
 @dataclass(frozen=True, eq=False)
 class DeviceLaw:
-    """A law as the kernel for its shape reads it: ``arrays`` are the kernel's parameters after K. ends: for velocities,
-    the same by the components of one end.
+    """A law as the kernel for its shape reads it: ``arrays`` are the kernel's parameters after K. Where there are
+    more, ends: for velocities, by the components of one end; tiles: for one weighted sum.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class DeviceLaw:
     k: int
     arrays: tuple[Tensor, ...]
     ends: DeviceEnds | None = None
+    tiles: tuple[Tensor, ...] | None = None
 
 
 def device_law(law: Packed, dtype: torch.dtype, device: torch.device, ends: OneEnd | None = None) -> DeviceLaw:
@@ -45,9 +47,9 @@ def device_law(law: Packed, dtype: torch.dtype, device: torch.device, ends: OneE
     units, name = scaled(law), str(dtype).removeprefix("torch.")
     if field_kernel(law.kind, law.dim, name, ("log_density",)).narrow:
         table = torch.as_tensor(records(expanded(units), _NUMPY[dtype])).to(device)
-        by_ends = None if ends is None else device_ends(units, ends, dtype, device)
+        by_ends = None if ends is None else cuda_ends.device_ends(units, ends, dtype, device)
         return DeviceLaw(law.kind, law.dim, dtype, table.shape[0], (table,), by_ends)
-    halved = dtype == torch.bfloat16
+    tiles, halved = cuda_tiled.device_tiles(units, dtype, device), dtype == torch.bfloat16
     if halved:
         units = rounded(units, _LOG2E)
     arrays = [units.log_weight, units.mean, units.precision, units.offset, units.slope, units.whiten]
@@ -56,7 +58,7 @@ def device_law(law: Packed, dtype: torch.dtype, device: torch.device, ends: OneE
     if halved:
         scalars = {0} if law.kind != "isotropic" else {0, 2, 4}
         tensors = tuple(a if i in scalars else a.to(dtype) for i, a in enumerate(tensors))
-    return DeviceLaw(law.kind, law.dim, dtype, law.n_components, tensors)
+    return DeviceLaw(law.kind, law.dim, dtype, law.n_components, tensors, tiles=tiles)
 
 
 def evaluate(law: DeviceLaw, x: Tensor, quantities: tuple[str, ...]) -> dict[str, Tensor]:
@@ -71,18 +73,24 @@ def evaluate(law: DeviceLaw, x: Tensor, quantities: tuple[str, ...]) -> dict[str
     answer = {q: torch.empty(shapes[q], dtype=real, device=x.device) for q in quantities}
     if n == 0:
         return answer
-    name, ends = str(x.dtype).removeprefix("torch."), law.ends if "velocity" in quantities else None
+    name = str(x.dtype).removeprefix("torch.")
     kernel = field_kernel(law.kind, law.dim, name, quantities)
     size = [np.int64(v) for v in (x.stride(0), x.stride(1), n)]
     # The narrow kernel has its records before K, the wide one its arrays after it.
     k = np.int64(law.k)
     inputs = [*law.arrays, k] if kernel.narrow else [k, *law.arrays]
     outputs = [answer.get(q, x) for q in shapes]  # one that is not asked for is not touched
-    if ends is not None:
-        records, *others = ends.arrays
+    if law.ends is not None and "velocity" in quantities:
+        records, *others = law.ends.arrays
         launch(
-            instance(law.dim, name, quantities), -(-n // THREADS), THREADS, x.device, x, *size, records,
-            np.int32(len(records)), *others, *outputs, files=FILES,
+            cuda_ends.instance(law.dim, name, quantities), -(-n // cuda_ends.THREADS), cuda_ends.THREADS, x.device, x,
+            *size, records, np.int32(len(records)), *others, *outputs, files=cuda_ends.FILES,
+        )  # fmt: skip
+        return answer
+    if law.tiles is not None and cuda_tiled.takes(quantities):
+        launch(
+            cuda_tiled.instance(law.dim, name, quantities), -(-n // cuda_tiled.POINTS), cuda_tiled.THREADS, x.device, x,
+            *size, np.int32(len(law.tiles[0])), *law.tiles, *outputs, files=cuda_tiled.FILES,
         )  # fmt: skip
         return answer
     launch(kernel.name, -(-n // kernel.points), kernel.threads, x.device, x, *size, *inputs, *outputs)

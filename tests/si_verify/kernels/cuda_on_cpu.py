@@ -32,6 +32,8 @@ _PARAMETERS = {
     "fields_narrow": "In x, Index xr, Index xc, Index n, const R* r, Index k, R* d, R* s, R* v",
     "fields_wide": "In x, Index xr, Index xc, Index n, Index k, const R* a, In b, In c, In e, In f, In g, In h, In i, "
     "R* d, R* s, R* v",
+    "fields_tiled": "In x, Index xr, Index xc, Index n, int k, const R* a, const R* b, const R* c, const R* e, "
+    "const R* f, R* d, R* s, R* v",
     "fields_ends": "In x, Index xr, Index xc, Index n, const R* r, int k, const int* m, const R* e, const R* c, R* d, "
     "R* s, R* v",
     "paths": "const R* x, R* y, Index n, const R* r, int k, const R* h, int m, unsigned f, unsigned long long s, "
