@@ -36,6 +36,7 @@ _PARAMETERS = {
     "const R* f, R* d, R* s, R* v",
     "fields_ends": "In x, Index xr, Index xc, Index n, const R* r, int k, const int* m, const R* e, const R* c, R* d, "
     "R* s, R* v",
+    "draws": "const R* u, const R* v, R* a, R* b, Index n",
     "paths": "const R* x, R* y, Index n, const R* r, int k, const R* h, int m, unsigned f, unsigned long long s, "
     "unsigned t, unsigned p",
     "stage": "const R* b, const R* r, const R* u, const R* v, const R* w, R* y, Index n, Index l, Index m, R k, R a, "

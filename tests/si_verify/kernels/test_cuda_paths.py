@@ -12,7 +12,7 @@ import torch
 from si_verify.kernels.cuda_compile import entries, ptx
 from si_verify.kernels.cuda_paths import plan
 from si_verify.kernels.cuda_records import path_records, stage_times
-from si_verify.kernels.cuda_source import path_kernel
+from si_verify.kernels.cuda_source import path_kernel, source
 from si_verify.kernels.philox import normals
 from si_verify.subject import Unavailable
 from tests.si_verify.kernels.cuda_on_cpu import Library
@@ -24,6 +24,14 @@ TIMES = np.linspace(0.1, 0.8, 6)
 N, K, DIM = 70, 6, 5
 
 
+DRAWS = """
+template <class Real> __global__ void draws(const Real* u, const Real* v, Real* even, Real* odd, Index n) {
+    const Index i = (Index)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) box_muller(u[i], v[i], even[i], odd[i]);
+}
+"""
+
+
 def noisy(method: str) -> bool:
     return method != "rk4"
 
@@ -31,7 +39,7 @@ def noisy(method: str) -> bool:
 @pytest.fixture(scope="module")
 def library(tmp_path_factory) -> Iterator[Library]:
     names = [path_kernel(kind, DIM, dtype, m, noisy(m)) for kind in KINDS for dtype in DTYPES for m in METHODS]
-    built = Library(names, tmp_path_factory.mktemp("paths"))
+    built = Library([*names, "draws<float>"], tmp_path_factory.mktemp("paths"), source() + DRAWS)
     with built.installed():
         yield built
 
@@ -85,6 +93,21 @@ def test_every_step_of_a_path_is_the_schemes_with_the_same_noise(library, kind, 
     whole = fused(interpolant, start, times, method, epsilon)
     # One launch of all steps is the same arithmetic as a launch a step.
     np.testing.assert_array_equal(whole, x)
+
+
+def test_normals_of_any_uniform_are_a_few_units_off(library):
+    """The logarithm and the turn are the kernel's own; near 1 a logarithm has nothing but its relative error."""
+    rng = np.random.default_rng(0)
+    edges = [2.0**-33, 2.0**-32, 0.25, 0.5, np.sqrt(0.5), 0.75, 1 - 2.0**-24, 1 - 2.0**-12, 1.0]
+    u = np.append(np.repeat(edges, 1000), np.exp(-(10.0 ** rng.uniform(-7, 1.3, 20_000))))
+    v = np.resize(np.append(np.arange(17) / 16, rng.random(983)), u.shape)
+    u, v = (torch.as_tensor(a, dtype=torch.float32).clamp(2.0**-33, 1.0) for a in (u, v))
+    even, odd = torch.full_like(u, torch.nan), torch.full_like(u, torch.nan)
+    library("draws<float>", -(-len(u) // 128), 128, u, v, even, odd, np.int64(len(u)))
+    radius, angle = torch.sqrt(-2 * torch.log(u.double())), 2 * np.pi * v.double()
+    allowed = 4 * torch.finfo(torch.float32).eps * radius
+    assert bool(((even - radius * torch.cos(angle)).abs() <= allowed).all())
+    assert bool(((odd - radius * torch.sin(angle)).abs() <= allowed).all())
 
 
 def test_noise_follows_the_particle_not_its_place(library):
