@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import torch
 
-from si_verify.kernels import cuda_divergence, cuda_ends, cuda_tiled
+from si_verify.kernels import cuda_divergence, cuda_ends, cuda_tiled, cuda_triangles
 from si_verify.kernels.cuda_records import GROUP
 from si_verify.kernels.cuda_sass import Assembled, Loop, assemble, innermost, loops, mix
 from si_verify.kernels.cuda_source import MIXTURE, STENCIL, field_kernel, path_kernel, path_points
@@ -171,6 +171,13 @@ def rows() -> list[Row]:
             "isotropic in tiles, K = 1024, D = 128, score", tiled, cuda_tiled.FILES, cuda_tiled.THREADS, inside=16,
             points=0.5, units=1024, nested=(("LDG", 16), ("LDS", 8 * 32), ("LDS", 4 * 32)), floor=slots(1024, 128),
             target=8e7,
+        )
+    )  # fmt: skip
+    triangles = cuda_triangles.instance(128, "float32", ("velocity",))
+    fields.append(
+        Row(
+            "full in triangles, K = 64, D = 128, velocity", triangles, cuda_triangles.FILES, cuda_triangles.THREADS,
+            floor=80 * 128.0**2, target=2e7, loop=False,
         )
     )  # fmt: skip
     fields.append(

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from si_verify.kernels import cuda_ends, cuda_tiled
+from si_verify.kernels import cuda_ends, cuda_tiled, cuda_triangles
 from si_verify.kernels.cuda_ends import DeviceEnds
 from si_verify.kernels.cuda_records import expanded, records, scaled
 from si_verify.kernels.cuda_source import field_kernel
+from si_verify.kernels.cuda_triangles import DeviceTriangles
 from si_verify.kernels.pack import Packed
 from si_verify.kernels.pack_bfloat16 import rounded
 from si_verify.kernels.pack_one_end import OneEnd
@@ -27,7 +28,7 @@ _LOG2E = float(np.log2(np.e))
 @dataclass(frozen=True, eq=False)
 class DeviceLaw:
     """A law as the kernel for its shape reads it: ``arrays`` are the kernel's parameters after K. Where there are
-    more, ends: for velocities, by the components of one end; tiles: for one weighted sum.
+    more, ends: for velocities, by the components of one end; tiles, triangles: for one weighted sum.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class DeviceLaw:
     arrays: tuple[Tensor, ...]
     ends: DeviceEnds | None = None
     tiles: tuple[Tensor, ...] | None = None
+    triangles: DeviceTriangles | None = None
 
 
 def device_law(law: Packed, dtype: torch.dtype, device: torch.device, ends: OneEnd | None = None) -> DeviceLaw:
@@ -50,6 +52,7 @@ def device_law(law: Packed, dtype: torch.dtype, device: torch.device, ends: OneE
         by_ends = None if ends is None else cuda_ends.device_ends(units, ends, dtype, device)
         return DeviceLaw(law.kind, law.dim, dtype, table.shape[0], (table,), by_ends)
     tiles, halved = cuda_tiled.device_tiles(units, dtype, device), dtype == torch.bfloat16
+    triangles = cuda_triangles.device_triangles(units, ends, dtype, device)
     if halved:
         units = rounded(units, _LOG2E)
     arrays = [units.log_weight, units.mean, units.precision, units.offset, units.slope, units.whiten]
@@ -58,7 +61,7 @@ def device_law(law: Packed, dtype: torch.dtype, device: torch.device, ends: OneE
     if halved:
         scalars = {0} if law.kind != "isotropic" else {0, 2, 4}
         tensors = tuple(a if i in scalars else a.to(dtype) for i, a in enumerate(tensors))
-    return DeviceLaw(law.kind, law.dim, dtype, law.n_components, tensors, tiles=tiles)
+    return DeviceLaw(law.kind, law.dim, dtype, law.n_components, tensors, tiles=tiles, triangles=triangles)
 
 
 def evaluate(law: DeviceLaw, x: Tensor, quantities: tuple[str, ...]) -> dict[str, Tensor]:
@@ -91,6 +94,12 @@ def evaluate(law: DeviceLaw, x: Tensor, quantities: tuple[str, ...]) -> dict[str
         launch(
             cuda_tiled.instance(law.dim, name, quantities), -(-n // cuda_tiled.POINTS), cuda_tiled.THREADS, x.device, x,
             *size, np.int32(len(law.tiles[0])), *law.tiles, *outputs, files=cuda_tiled.FILES,
+        )  # fmt: skip
+        return answer
+    if law.triangles is not None and law.triangles.takes(quantities):
+        launch(
+            cuda_triangles.instance(law.dim, name, quantities), -(-n // cuda_triangles.POINTS), cuda_triangles.THREADS,
+            x.device, x, *size, np.int32(law.k), *law.triangles.arrays, *outputs, files=cuda_triangles.FILES,
         )  # fmt: skip
         return answer
     launch(kernel.name, -(-n // kernel.points), kernel.threads, x.device, x, *size, *inputs, *outputs)

@@ -34,6 +34,8 @@ _PARAMETERS = {
     "R* d, R* s, R* v",
     "fields_tiled": "In x, Index xr, Index xc, Index n, int k, const R* a, const R* b, const R* c, const R* e, "
     "const R* f, R* d, R* s, R* v",
+    "fields_triangles": "In x, Index xr, Index xc, Index n, int k, const R* a, const R* b, const R* c, const R* e, "
+    "const int* m, const R* f, const R* g, const R* h, R* d, R* s, R* v",
     "fields_ends": "In x, Index xr, Index xc, Index n, const R* r, int k, const int* m, const R* e, const R* c, R* d, "
     "R* s, R* v",
     "draws": "const R* u, const R* v, R* a, R* b, Index n",

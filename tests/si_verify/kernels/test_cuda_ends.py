@@ -46,7 +46,13 @@ def namespace(name: str) -> str:
 
 
 def law(
-    k0: int, k1: int, dim: int, left_out: int = 0, weights: np.ndarray | None = None, schedule: Schedule | None = None
+    k0: int,
+    k1: int,
+    dim: int,
+    left_out: int = 0,
+    weights: np.ndarray | None = None,
+    schedule: Schedule | None = None,
+    spread: float = 3.0,
 ) -> Interpolant:
     """Full covariances at both ends, independent given their components; pairs in no order."""
     rng = np.random.default_rng([k0, k1, dim])
@@ -54,7 +60,7 @@ def law(
     def end(k: int) -> tuple[np.ndarray, np.ndarray]:
         root = rng.standard_normal((k, dim, dim)) / np.sqrt(dim)
         cov = rng.uniform(0.3, 1.5, k)[:, None, None] * (np.eye(dim) + root @ root.swapaxes(1, 2))
-        return 5.0 + 3.0 * rng.standard_normal((k, dim)), cov
+        return 5.0 + spread * rng.standard_normal((k, dim)), cov
 
     (mean0, cov0), (mean1, cov1) = end(k0), end(k1)
     pairs = rng.permutation(k0 * k1)[: k0 * k1 - left_out]
