@@ -47,7 +47,10 @@ def _load(inputs: torch.dtype | None = None) -> Build:
     return fields_by(_evaluate, partial(_prepare, inputs=inputs), _on_cuda, _gather)
 
 
-_MODULES = ("si_verify.kernels.cuda_source", "si_verify.kernels.cuda_records", "si_verify.kernels.cuda_ends")
+_MODULES = tuple(
+    f"si_verify.kernels.{name}"
+    for name in ("cuda_source", "cuda_records", "cuda_ends", "cuda_tiled", "cuda_triangles", "pack_one_end")
+)
 SUBJECTS = (
     Subject(
         name="cupy/fields",
