@@ -10,7 +10,12 @@ from si_verify import discovery
 from si_verify.bench.workload import Workload
 from si_verify.subject import Unavailable
 
-CASES = [(w, d) for w in discovery.workloads().values() if w.tags & {"field", "path"} for d in w.dtypes]
+CASES = [
+    (w, d)
+    for w in discovery.workloads().values()
+    if w.tags & {"field", "path"} and w.device != "cuda"
+    for d in w.dtypes
+]
 
 
 @pytest.mark.parametrize(("workload", "dtype"), CASES, ids=[f"{w.task}/{w.name}/{d}" for w, d in CASES])

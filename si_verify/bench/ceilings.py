@@ -1,37 +1,41 @@
-"""Ceilings of a device, measured in the same session as what they bound: copy bandwidth, multiply-add, exp."""
+"""Ceilings of a device, measured in the same session as what they bound: copy bandwidth, multiply-add, exp, TF32."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from si_verify.bench.clock import clock_of, timed
-from si_verify.device import synchronise
+from si_verify.bench.device_clock import Cuda, steady
 
 _REPEATS = 25
+CHAINS = 16  # of a thread in cuda_ceilings.cu
 
 
 @dataclass(frozen=True)
 class Ceilings:
     """Bytes/s of a copy (read and written both counted), flop/s, exp/s: the best that anything reached here.
 
-    flop/s: a matrix product, and on a CPU with numba multiply-adds between registers too; exp/s likewise.
+    flop/s: a matrix product, and multiply-adds between registers where numba (CPU) or CuPy (GPU) is there; exp/s
+    likewise. tf32: flop/s of a matrix product on tensor cores, 0 where there are none.
     """
 
     bytes_per_s: float
     flops_per_s: float
     exps_per_s: float
+    tf32_flops_per_s: float = 0.0
 
-    def floor(self, moved: float, flops: float, exps: float) -> tuple[float, str]:
-        """The least seconds that so much work takes, and which ceiling binds."""
-        times = {
-            "copy bandwidth": moved / self.bytes_per_s,
-            "multiply-add": flops / self.flops_per_s,
-            "exp": exps / self.exps_per_s,
-        }
+    def floor(self, moved: float, flops: float, exps: float, arithmetic: str = "") -> tuple[float, str]:
+        """The least seconds that so much work takes, and which ceiling binds. arithmetic: ``Job.arithmetic``."""
+        if arithmetic not in ("", "tf32"):
+            raise ValueError(f"arithmetic: expected '' or 'tf32', got {arithmetic!r}")
+        products = ("TF32 multiply-add", self.tf32_flops_per_s)
+        kind, rate = products if arithmetic and self.tf32_flops_per_s else ("multiply-add", self.flops_per_s)
+        times = {"copy bandwidth": moved / self.bytes_per_s, kind: flops / rate, "exp": exps / self.exps_per_s}
         name = max(times, key=lambda k: times[k])
         return times[name], name
 
@@ -52,16 +56,66 @@ def ceilings(device: str, dtype: str) -> Ceilings:
     answer = torch.empty_like(small)
 
     def best(run: Callable[[], object]) -> float:
-        sample = timed(run, lambda: synchronise(device), clock=clock_of(device)[1])
+        sample = steady(run, cuda_device(device)) if cuda else timed(run, lambda: None, clock=clock_of(device)[1])
         return float(np.min([sample() for _ in range(_REPEATS)]))
 
-    flops = 2.0 * side**3 / best(lambda: torch.matmul(a, b))
+    def product() -> float:
+        return 2.0 * side**3 / best(lambda: torch.matmul(a, b))
+
+    with _tf32(False):
+        flops = product()
     exps = small.numel() / best(lambda: torch.exp(small, out=answer))
-    own = None if cuda else _registers(dtype, best)
+    own = _on_device(device, dtype, best) if cuda else _registers(dtype, best)
+    tf32 = 0.0
+    if cuda and dtype == "float32":
+        with _tf32(True):
+            tf32 = product()
     return Ceilings(
         2.0 * n * size / best(lambda: target.copy_(source)), max(flops, own[0]) if own else flops,
-        max(exps, own[1]) if own else exps,
+        max(exps, own[1]) if own else exps, tf32,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=4)
+def cuda_device(device: str) -> Cuda:
+    """One a device: it holds what its flushes write."""
+    return Cuda(device)
+
+
+@contextmanager
+def _tf32(allowed: bool) -> Iterator[None]:
+    import torch
+
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = allowed
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def _on_device(device: str, dtype: str, best: Callable[[Callable[[], object]], float]) -> tuple[float, float] | None:
+    """flop/s and exp/s of CUDA loops that touch no memory; None without CuPy."""
+    try:
+        from si_verify.kernels.cuda_launch import launch
+    except ImportError:
+        return None
+    import torch
+
+    place = torch.device(device)
+    blocks, threads, rounds = 8 * torch.cuda.get_device_properties(place).multi_processor_count, 256, 4096
+    answer = torch.empty(blocks * threads, device=place, dtype=getattr(torch, dtype))
+    kind = {"float32": "float", "float64": "double"}[dtype]
+
+    def rate(name: str) -> float:
+        seconds = best(
+            lambda: launch(
+                f"{name}<{kind}>", blocks, threads, place, answer, np.int32(rounds), files=("cuda_ceilings.cu",)
+            )
+        )
+        return float(blocks) * threads * rounds * CHAINS / seconds
+
+    return 2.0 * rate("multiply_adds"), rate("powers")
 
 
 def _registers(dtype: str, best: Callable[[Callable[[], object]], float]) -> tuple[float, float] | None:

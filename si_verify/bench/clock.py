@@ -7,9 +7,12 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from scipy import stats as sps
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,13 @@ def median(samples: np.ndarray, confidence: float) -> Estimate:
 
 
 def interleave(
-    work: Mapping[str, Callable[[], float]], patience: Patience, rng: np.random.Generator
-) -> dict[str, np.ndarray]:
-    """Rounds of one sample of each, in an order drawn anew each round; ``work`` answers seconds a run.
+    work: Mapping[K, Callable[[], float]],
+    patience: Patience,
+    rng: np.random.Generator,
+    observe: Callable[[], None] = lambda: None,
+) -> dict[K, np.ndarray]:
+    """Rounds of one sample of each, in an order drawn anew each round; ``work`` answers seconds a run. ``observe`` is
+    called after every round.
 
     What disturbs the machine for longer than a round disturbs all alike, and cancels in the paired ratios.
     """
@@ -59,6 +66,7 @@ def interleave(
         for i in rng.permutation(len(names)):
             row[i] = work[names[i]]()
         rounds.append(row)
+        observe()
         if len(rounds) < patience.least:
             continue
         if time.perf_counter() - start > patience.seconds or len(rounds) >= 1000:

@@ -6,16 +6,17 @@ import math
 import os
 import shlex
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from si_verify.bench.ceilings import Ceilings, ceilings
+from si_verify.bench.ceilings import Ceilings, ceilings, cuda_device
 from si_verify.bench.clock import Estimate, Patience, clock_of, interleave, median, ratio, timed
+from si_verify.bench.device_clock import samplers
+from si_verify.bench.device_state import State, reader, throttled
 from si_verify.bench.workload import Job, Workload
-from si_verify.device import synchronise
 from si_verify.evidence import evidence
 from si_verify.execute import measurement_rows, worst_reason
 from si_verify.gate import Verdict, judge_all
@@ -41,10 +42,17 @@ class Bench:
 
 @dataclass
 class _Entry:
+    """samples: seconds a run by round, in the state that throughput and ratios are of (on a GPU "hot"); others: by
+    state. notes: what the record must say of how they were taken.
+    """
+
     workload: Workload
     job: Job
     error: float
     samples: np.ndarray | None = None
+    others: dict[str, np.ndarray] = field(default_factory=dict)
+    states: list[State] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 def measure_task(task: str, workloads: Sequence[Workload], bench: Bench) -> list[Result]:
@@ -62,16 +70,31 @@ def measure_task(task: str, workloads: Sequence[Workload], bench: Bench) -> list
             results.append(_result(workload, bench, Verdict.FAILED, f"{type(error).__name__}: {error}"))
     right = [e for e in entries if e.error <= 1.0]
     if right:
-        _, clock = clock_of(bench.device)
-        work = {e.workload.name: timed(e.job.run, lambda: synchronise(bench.device), clock=clock) for e in right}
-        samples = interleave(work, bench.patience, np.random.default_rng(bench.seed))
+        _time(right, bench)
         for entry in right:
-            entry.samples = samples[entry.workload.name]
             entry.error = max(entry.error, _worst_error(entry.job, bench.seed + 1))
     each = (time.perf_counter() - started) / max(1, len(entries))
     peers = [e for e in right if e.workload.peer and e.samples is not None]
     best = min(peers, key=lambda e: float(np.median(np.asarray(e.samples))), default=None)
     return results + [_judged(entry, best, bench, each) for entry in entries]
+
+
+def _time(entries: Sequence[_Entry], bench: Bench) -> None:
+    work: dict[tuple[str, str], Callable[[], float]] = {}
+    read, unread = reader(bench.device)
+    states: list[State] = []
+    for entry in entries:
+        if bench.device.startswith("cuda"):
+            found, why = samplers(entry.job.run, cuda_device(bench.device))
+            entry.notes = {k: v for k, v in (("graph", why), ("clocks", unread)) if v}
+        else:
+            found = {"hot": timed(entry.job.run, lambda: None, clock=clock_of(bench.device)[1])}
+        work |= {(entry.workload.name, state): sample for state, sample in found.items()}
+    observe = (lambda: states.append(read())) if bench.device.startswith("cuda") else (lambda: None)
+    samples = interleave(work, bench.patience, np.random.default_rng(bench.seed), observe)
+    for entry in entries:
+        own = {state: taken for (name, state), taken in samples.items() if name == entry.workload.name}
+        entry.samples, entry.others, entry.states = own.pop("hot"), own, states
 
 
 def _worst_error(job: Job, seed: int) -> float:
@@ -89,19 +112,24 @@ def _judged(entry: _Entry, best: _Entry | None, bench: Bench, seconds: float) ->
     ]
     data: tuple[DataRow, ...] = ()
     if samples is not None:
-        spent = median(samples, bench.patience.confidence)
-        found += _rates(job, spent, ceilings(bench.device, bench.dtype), bench.patience)
+        ceiling = ceilings(bench.device, bench.dtype)
+        found += _rates(entry, ceiling, bench.patience)
         columns: dict[str, list[Any]] = {"seconds": samples.tolist()}
+        columns |= {f"seconds, {state}": taken.tolist() for state, taken in entry.others.items()}
+        columns |= {key: [state[key] for state in entry.states] for key in (entry.states or [{}])[0]}
         meta: dict[str, Any] = {
             "items": job.items,
             "unit": job.unit,
             "bytes": job.bytes,
             "flops": job.flops,
             "exps": job.exps,
+            **entry.notes,
         }
         meta["clock"], meta["load"] = clock_of(bench.device)[0], round(os.getloadavg()[0], 2)
         if entry.workload.target:
             meta["target"] = entry.workload.target
+        if entry.workload.goal:
+            meta["goal"] = entry.workload.goal.items_per_s(ceiling.bytes_per_s, ceiling.flops_per_s)
         if best is not None and best is not entry and best.samples is not None:
             times = ratio(best.samples, samples, bench.patience.confidence)
             name = f"times faster than {best.workload.name}"
@@ -113,23 +141,43 @@ def _judged(entry: _Entry, best: _Entry | None, bench: Bench, seconds: float) ->
     return _result(entry.workload, bench, verdict, reason, measurements=rows, data=data, seconds=seconds)
 
 
-def _rates(job: Job, spent: Estimate, ceiling: Ceilings, patience: Patience) -> list[Measurement]:
-    rate = Estimate(job.items / spent.value, job.items / spent.high, job.items / spent.low)
-    settled = "" if spent.width <= patience.width else f"; the interval is still {spent.width:.1%} wide"
-    found = [_shown("throughput", rate, f"median{settled}", patience, f"{job.unit}/s")]
-    floor, binding = ceiling.floor(job.bytes, job.flops, job.exps)
+def _rates(entry: _Entry, ceiling: Ceilings, patience: Patience) -> list[Measurement]:
+    job = entry.job
+    spent = {"hot": median(np.asarray(entry.samples), patience.confidence)}
+    spent |= {state: median(taken, patience.confidence) for state, taken in entry.others.items()}
+    slowed = throttled(entry.states)
+    found = []
+    for state, name in (("hot", "throughput"), ("cold", "throughput, cold"), ("graph", "throughput, replayed")):
+        if state not in spent:
+            continue
+        time_of = spent[state]
+        rate = Estimate(job.items / time_of.value, job.items / time_of.high, job.items / time_of.low)
+        why = _STATES[state] if len(spent) > 1 else "median"
+        why += "" if time_of.width <= patience.width else f"; the interval is still {time_of.width:.1%} wide"
+        why += f"; clocks were lowered: {slowed}" if slowed else ""
+        found.append(_shown(name, rate, why, patience, f"{job.unit}/s"))
+    floor, binding = ceiling.floor(job.bytes, job.flops, job.exps, job.arithmetic)
     if floor > 0:
+        # What fits a cache may pass the ceiling of memory, but not when the cache is emptied first.
+        time_of = spent["cold" if binding == "copy bandwidth" and "cold" in spent else "hot"]
         found.append(
             Measurement(
                 f"fraction of {binding}",
-                floor / spent.value,
+                floor / time_of.value,
                 _SUSPECT,
                 origin="exact",
                 why="least time by the ceiling measured in this session, over the time taken; more than all is suspect",
-                interval=(floor / spent.high, floor / spent.low),
+                interval=(floor / time_of.high, floor / time_of.low),
             )
         )
     return found
+
+
+_STATES = {
+    "hot": "median of runs launched one after another",
+    "cold": "median of runs after the last cache was overwritten",
+    "graph": "median of runs replayed from a CUDA graph",
+}
 
 
 def _shown(name: str, value: Estimate, why: str, patience: Patience, unit: str = "") -> Measurement:

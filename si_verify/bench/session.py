@@ -21,11 +21,17 @@ PATIENCE = {
 }
 
 
-def tasks(workloads: Iterable[Workload], select: str, dtypes: tuple[str, ...]) -> list[tuple[str, str, list[Workload]]]:
-    """(task, dtype, its workloads): a selection names workloads (subject=), tasks (problem=) or tags."""
+def tasks(
+    workloads: Iterable[Workload], select: str, dtypes: tuple[str, ...], device: str = "cpu"
+) -> list[tuple[str, str, list[Workload]]]:
+    """(task, dtype, its workloads): a selection names workloads (subject=), tasks (problem=) or tags; those that are
+    for another kind of device than ``device`` are left out.
+    """
     chosen = parse(select)
     found: dict[tuple[str, str], list[Workload]] = defaultdict(list)
     for w in workloads:
+        if not device.startswith(w.device):
+            continue
         for dtype in w.dtypes:
             labels: Labels = {"subject": (w.name,), "problem": (w.task,), "tag": w.tags, "dtype": (dtype,)}
             if (not dtypes or dtype in dtypes) and chosen(labels):

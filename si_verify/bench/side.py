@@ -4,7 +4,7 @@
 
 A JSON object a line on standard input, one back on standard output:
 
-    {"op": "tasks"}                                        -> {"tasks": [[name, task, dtype], ...]}
+    {"op": "tasks", "device"}                              -> {"tasks": [[name, task, dtype, tags, peer], ...]}
     {"op": "prepare", "name", "task", "dtype", "device"}   -> {"ready": true} | {"unavailable": why}
     {"op": "error", "seed"}                                -> {"error": in units of what is allowed}
     {"op": "sample", "runs", "best_of"}                    -> {"seconds": a run}
@@ -60,8 +60,9 @@ class Side:
         except Exception as error:
             return {"failed": f"{type(error).__name__}: {error}"}
 
-    def _tasks(self) -> dict[str, Any]:
-        rows = [[w.name, w.task, d, sorted(w.tags), w.peer] for w in _built_in() for d in w.dtypes]
+    def _tasks(self, device: str = "cpu") -> dict[str, Any]:
+        here = [w for w in _built_in() if device.startswith(getattr(w, "device", ""))]
+        rows = [[w.name, w.task, d, sorted(w.tags), w.peer] for w in here for d in w.dtypes]
         return {"tasks": rows}
 
     def _prepare(self, name: str, task: str, dtype: str, device: str) -> dict[str, Any]:

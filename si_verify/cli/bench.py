@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json as json_module
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -21,7 +23,7 @@ def run_bench(config: Config, json: bool) -> int:
     """Time what is selected, write the three files, print the table; returns the exit code."""
     settings = settings_of(config, "")
     errors = Console(stderr=True)
-    plan = tasks(discovery.workloads().values(), settings.select, settings.dtypes)
+    plan = tasks(discovery.workloads().values(), settings.select, settings.dtypes, settings.device)
     if not plan:
         errors.print(f"nothing selected (select={settings.select!r})", markup=False)
         return Exit.NOTHING
@@ -69,9 +71,15 @@ def _cells(result: Result) -> tuple[str, ...]:
         _spread(rate),
         f"{share.value:.1%} of {share.name.removeprefix('fraction of ')}" if share else "",
         f"{times.value:.2f} ({_interval(times)}) {times.name.removeprefix('times faster than ')}" if times else "",
-        next((f"{d.meta['target']:g}" for d in result.data if "target" in d.meta), ""),
+        "; ".join(_asked(d.meta) for d in result.data),
         note,
     )
+
+
+def _asked(meta: Mapping[str, Any]) -> str:
+    """Times the best peer, items a second, or both."""
+    goal = f"{meta['goal']:.3g}/s" if "goal" in meta else ""
+    return "; ".join(word for word in (f"{meta['target']:g}" if "target" in meta else "", goal) if word)
 
 
 def _spread(row: MeasurementRow | None) -> str:

@@ -125,7 +125,7 @@ def _tasks(head: Tree, config: Config, device: str, workloads: Sequence[str]) ->
         return [Task(_absolute(spec), "", dtypes[0], device) for spec in workloads]
     chosen = parse(config.select)
     with SideProcess(head) as side:
-        answer = side.ask("tasks")
+        answer = side.ask("tasks", device=device)
     if "tasks" not in answer:
         raise RecordError(f"{head.name}: cannot list its workloads: {answer.get('failed')}")
     return [

@@ -38,6 +38,8 @@ _PARAMETERS = {
     "const int* m, const R* f, const R* g, const R* h, R* d, R* s, R* v",
     "fields_ends": "In x, Index xr, Index xc, Index n, const R* r, int k, const int* m, const R* e, const R* c, R* d, "
     "R* s, R* v",
+    "multiply_adds": "R* o, int n",
+    "powers": "R* o, int n",
     "draws": "const R* u, const R* v, R* a, R* b, Index n",
     "paths": "const R* x, R* y, Index n, const R* r, int k, const R* h, int m, unsigned f, unsigned long long s, "
     "unsigned t, unsigned p",

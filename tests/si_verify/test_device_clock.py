@@ -1,0 +1,192 @@
+"""Timing on a GPU, with a device whose clock is ours: what is between the events, and what is not."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import pytest
+
+from si_verify.bench import device_clock, device_state, measure
+from si_verify.bench.ceilings import Ceilings
+from si_verify.bench.clock import Patience
+from si_verify.bench.device_clock import COLD_RUNS, GRAPH_BELOW, SHORTEST, samplers
+from si_verify.bench.measure import Bench, measure_task
+from si_verify.bench.workload import Goal, Job, Workload
+from si_verify.gate import Verdict
+
+LAUNCH = 5e-6
+
+
+@dataclass
+class Fake:
+    """A run costs ``hot`` seconds, ``cold`` after a flush, and a launch unless it is replayed."""
+
+    hot: float
+    cold: float
+    records: bool = True
+    now: float = 0.0
+    empty: bool = False
+    flushes: int = 0
+    intervals: list[int] = field(default_factory=list)
+
+    def run(self) -> None:
+        self._work()
+        self.now += LAUNCH
+
+    def _work(self) -> None:
+        self.now += self.cold if self.empty else self.hot
+        self.empty = False
+
+    def seconds(self, run, repeats):
+        begin = self.now
+        for _ in range(repeats):
+            run()
+        self.intervals.append(repeats)
+        return self.now - begin
+
+    def flush(self):
+        self.now += 1.0  # must not be counted
+        self.empty = True
+        self.flushes += 1
+
+    def recorded(self, run):
+        if not self.records:
+            raise RuntimeError("operation not permitted when stream is capturing\nmore")
+        return self._work
+
+
+def test_each_state_is_what_it_says_and_the_flush_is_not_counted():
+    device = Fake(hot=2e-5, cold=5e-5)
+    found, why = samplers(device.run, device)
+    assert why == ""
+    assert found["hot"]() == pytest.approx(2e-5 + LAUNCH)
+    assert device.intervals[-1] == pytest.approx(SHORTEST / (2e-5 + LAUNCH), rel=0.1)
+    before = device.flushes
+    assert found["cold"]() == pytest.approx(5e-5 + LAUNCH)
+    assert device.flushes == before + COLD_RUNS  # before every run
+    assert found["graph"]() == pytest.approx(2e-5)
+
+
+def test_long_work_and_work_that_cannot_be_recorded_have_no_graph_and_say_why():
+    long = Fake(hot=2 * GRAPH_BELOW, cold=2 * GRAPH_BELOW)
+    found, why = samplers(long.run, long)
+    assert set(found) == {"hot", "cold"}
+    assert "launch" in why
+    refused = Fake(hot=1e-5, cold=1e-5, records=False)
+    found, why = samplers(refused.run, refused)
+    assert set(found) == {"hot", "cold"}
+    assert why == "it cannot be recorded (RuntimeError: operation not permitted when stream is capturing)"
+
+
+def _measured(monkeypatch, device, job, goal=None, states=None):
+    monkeypatch.setattr(measure, "cuda_device", lambda name: device)
+    monkeypatch.setattr(measure, "ceilings", lambda name, dtype: Ceilings(1e12, 60e12, 1e12, 400e12))
+    readings = iter(states or [])
+    monkeypatch.setattr(measure, "reader", lambda name: (lambda: next(readings, {}), "" if states else "no NVML"))
+    workload = Workload("ours", "task", lambda name, dtype: job, device="cuda", goal=goal)
+    (result,) = measure_task("task", [workload], Bench("cuda:0", "float32", Patience(0.0, 0.5), "quick"))
+    return result, {m.name: m for m in result.measurements}
+
+
+def test_a_record_has_every_state_and_the_bound_of_memory_is_held_against_cold_runs(monkeypatch):
+    device = Fake(hot=1e-5, cold=4e-5)
+    moved = 1e12 * 2e-5  # twice what the ceiling allows in a hot run, half of it in a cold one
+    job = Job(device.run, lambda answer: 0.0, items=1000, unit="points", bytes=moved)
+    result, rows = _measured(monkeypatch, device, job, goal=Goal(share=0.85, bytes=20.0))
+    assert result.verdict is Verdict.PASSED
+    assert rows["throughput"].value == pytest.approx(1000 / (1e-5 + LAUNCH))
+    assert rows["throughput, cold"].value == pytest.approx(1000 / (4e-5 + LAUNCH))
+    assert rows["throughput, replayed"].value == pytest.approx(1000 / 1e-5)
+    assert rows["fraction of copy bandwidth"].value == pytest.approx(2e-5 / (4e-5 + LAUNCH))
+    (timing,) = result.data
+    assert {len(c) for c in timing.columns.values()} == {12}
+    assert set(timing.columns) == {"seconds", "seconds, cold", "seconds, graph"}
+    assert timing.meta["clocks"] == "no NVML"
+    assert timing.meta["goal"] == pytest.approx(0.85 * 1e12 / 20)
+
+
+def test_tensor_cores_are_held_to_their_own_ceiling(monkeypatch):
+    device = Fake(hot=1e-5, cold=1e-5)
+    flops = 200e12 * (1e-5 + LAUNCH)  # above float32's ceiling, half of the tensor cores'
+    for arithmetic, verdict in (("", Verdict.FAILED), ("tf32", Verdict.PASSED)):
+        job = Job(device.run, lambda answer: 0.0, items=1, unit="points", flops=flops, arithmetic=arithmetic)
+        result, rows = _measured(monkeypatch, device, job)
+        assert result.verdict is verdict
+    assert rows["fraction of TF32 multiply-add"].value == pytest.approx(0.5)
+
+
+def test_clocks_are_kept_by_round_and_a_lowered_one_is_said(monkeypatch):
+    device = Fake(hot=1e-5, cold=1e-5)
+    states = [{"sm_mhz": 1980.0 - i, "throttle": 4.0 if i < 3 else 1.0} for i in range(12)]
+    result, rows = _measured(
+        monkeypatch, device, Job(device.run, lambda answer: 0.0, items=1, unit="points"), states=states
+    )
+    assert result.data[0].columns["sm_mhz"] == [s["sm_mhz"] for s in states]
+    assert "software power cap in 3 of 12 rounds" in rows["throughput"].why
+    assert "clocks" not in result.data[0].meta
+
+
+def test_a_goal_is_the_lesser_bound_and_scales_with_the_device():
+    goal = Goal(share=0.6, slots=960.0)
+    assert goal.items_per_s(3e12, 60e12) == pytest.approx(0.6 * 30e12 / 960)
+    assert Goal(share=0.85, bytes=28.0, slots=1.0).items_per_s(2.8e12, 60e12) == pytest.approx(0.85e11)
+    assert Goal(rate=6e8).items_per_s(1.0, 30e12) == pytest.approx(3e8)
+
+
+class _Nvml:
+    NVML_CLOCK_SM, NVML_CLOCK_MEM, NVML_TEMPERATURE_GPU = 1, 2, 0
+
+    def __init__(self):
+        self.left = 2
+
+    def nvmlInit(self):
+        return None
+
+    def nvmlDeviceGetHandleByUUID(self, uuid):
+        assert uuid == "GPU-1234"
+        return uuid
+
+    def nvmlDeviceGetClockInfo(self, handle, which):
+        return {1: 1755, 2: 2619}[which]
+
+    def nvmlDeviceGetTemperature(self, handle, which):
+        return 41
+
+    def nvmlDeviceGetPowerUsage(self, handle):
+        return 250_000
+
+    def nvmlDeviceGetCurrentClocksThrottleReasons(self, handle):
+        self.left -= 1
+        if self.left < 0:
+            raise RuntimeError("GPU is lost")
+        return 0x44
+
+
+def test_the_state_is_read_by_identity_and_a_reading_that_fails_costs_nothing(monkeypatch):
+    import torch
+
+    monkeypatch.setitem(sys.modules, "pynvml", _Nvml())
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: SimpleNamespace(uuid="1234"))
+    read, why = device_state.reader("cuda:0")
+    expected = {"sm_mhz": 1755.0, "memory_mhz": 2619.0, "temperature_c": 41.0, "power_w": 250.0, "throttle": 68.0}
+    assert (read(), why) == (expected, "")
+    assert read() == expected  # the GPU is lost by now
+    assert device_state.throttled([expected]) == (
+        "software power cap in 1 of 1 rounds, hardware thermal slowdown in 1 of 1 rounds"
+    )
+
+
+def test_without_nvml_timing_goes_on_and_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    read, why = device_state.reader("cuda:0")
+    assert read() == {}
+    assert why.startswith("clocks are not known")
+    assert device_state.reader("cpu")[1] == ""
+
+
+def test_the_tests_device_has_what_the_real_one_has():
+    for name in ("seconds", "flush", "recorded"):
+        assert callable(getattr(device_clock.Cuda, name))
+        assert callable(getattr(Fake, name))
