@@ -24,7 +24,8 @@ from si_verify.subject import Unavailable
 Evaluate = Callable[[Tensor], Tensor]
 Make = Callable[[Shape, str, str, str], Evaluate]
 
-_LARGE, _SMALL = 2_000_000, 2**16  # (n, K) numbers at a time: few calls, or half of an L2
+# (n, K) numbers at a time: few calls, or half of an L2. On a GPU few calls are few launches, and an L2 has 50 MB.
+_LARGE, _SMALL = {"cpu": 2_000_000, "cuda": 2**27}, {"cpu": 2**16, "cuda": 2**22}
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def _product(shape: Shape, device: str, dtype: str, quantity: str) -> Evaluate:
 def _full_product(m: Mixture, quantity: str) -> Evaluate:
     k, dim = m.mean.shape
     factor = torch.linalg.cholesky(m.cov)
-    white = torch.linalg.solve_triangular(factor, torch.eye(dim, dtype=m.cov.dtype).expand_as(m.cov), upper=False)
+    white = torch.linalg.solve_triangular(factor, torch.eye(dim).to(m.cov).expand_as(m.cov), upper=False)
     bias = torch.log(m.weights) - torch.log(torch.diagonal(factor, dim1=1, dim2=2)).sum(1) - 0.918938533204672742 * dim
     into = white.permute(2, 0, 1).reshape(dim, k * dim).contiguous()
     centre = (white @ m.mean[..., None]).reshape(k * dim)
@@ -101,18 +102,50 @@ def _full_product(m: Mixture, quantity: str) -> Evaluate:
     return part
 
 
-def _rows(shape: Shape, numbers: int) -> int:
-    return max(1, numbers // (shape.k * (shape.dim if shape.kind == "full" else 1)))
+def _rows(shape: Shape, numbers: dict[str, int], device: str) -> int:
+    return max(1, numbers[torch.device(device).type] // (shape.k * (shape.dim if shape.kind == "full" else 1)))
+
+
+def _all_product(shape: Shape, device: str, dtype: str) -> Callable[[Tensor], dict[str, Tensor]]:
+    m = mixture(shape, device, dtype)
+    score, velocity = form(m, "score"), form(m, "velocity")
+    offset, slope = (torch.cat([getattr(f, part) for f in (score, velocity)], 1) for part in ("offset", "slope"))
+    dim = shape.dim
+
+    def part(x: Tensor) -> dict[str, Tensor]:
+        logits = torch.addmm(score.bias, score.features(x), score.keys)
+        shares = torch.softmax(logits, 1)
+        sums, slopes = shares @ offset, shares @ slope
+        first, second = slopes.chunk(2, 1)
+        return {
+            "log_density": torch.logsumexp(logits, 1),
+            "score": sums[:, :dim] + first * x,
+            "velocity": sums[:, dim:] + second * x,
+        }
+
+    return part
+
+
+def gemm_all(shape: Shape, device: str, dtype: str, quantity: str) -> Callable[[Tensor], dict[str, Tensor]]:
+    """Log-density, score and velocity from one product form, isotropic or diagonal."""
+    return _all_product(shape, device, dtype)
+
+
+def compiled_all(shape: Shape, device: str, dtype: str, quantity: str) -> Callable[[Tensor], dict[str, Tensor]]:
+    """torch.compile of that, what was compiled before dropped as in ``compiled``."""
+    torch.compiler.reset()
+    compile_: Callable[[Tensor], dict[str, Tensor]] = torch.compile(_all_product(shape, device, dtype), dynamic=False)
+    return compile_
 
 
 def gemm(shape: Shape, device: str, dtype: str, quantity: str) -> Evaluate:
     """Product form in eager torch, in large chunks."""
-    return _chunked(_product(shape, device, dtype, quantity), _rows(shape, _LARGE))
+    return _chunked(_product(shape, device, dtype, quantity), _rows(shape, _LARGE, device))
 
 
 def gemm_cached(shape: Shape, device: str, dtype: str, quantity: str) -> Evaluate:
     """Product form in eager torch, in chunks whose logits stay in a core's cache."""
-    return _chunked(_product(shape, device, dtype, quantity), _rows(shape, _SMALL))
+    return _chunked(_product(shape, device, dtype, quantity), _rows(shape, _SMALL, device))
 
 
 def gemm_columns(shape: Shape, device: str, dtype: str, quantity: str) -> Evaluate:
@@ -129,14 +162,15 @@ def gemm_columns(shape: Shape, device: str, dtype: str, quantity: str) -> Evalua
         shares = torch.softmax(torch.addmm(bias, keys, features), 0)
         return torch.addcmul(offset @ shares, slope @ shares, columns).T.contiguous()
 
-    return _chunked(part, _rows(shape, _SMALL))
+    return _chunked(part, _rows(shape, _SMALL, device))
 
 
 def compiled(shape: Shape, device: str, dtype: str, quantity: str) -> Evaluate:
-    """torch.compile of the product form."""
+    """torch.compile of the product form. What was compiled before is dropped: eight laws would be all of a function."""
     if not device.startswith("cuda") and not any(map(shutil.which, ("c++", "g++", "clang++"))):
         raise Unavailable("torch.compile needs a C++ compiler")
-    return _chunked(torch.compile(_product(shape, device, dtype, quantity), dynamic=True), _rows(shape, _LARGE))
+    torch.compiler.reset()
+    return _chunked(torch.compile(_product(shape, device, dtype, quantity), dynamic=True), _rows(shape, _LARGE, device))
 
 
 def attention(shape: Shape, device: str, dtype: str, quantity: str) -> Evaluate:
@@ -144,7 +178,7 @@ def attention(shape: Shape, device: str, dtype: str, quantity: str) -> Evaluate:
     f = form(mixture(shape, device, dtype), quantity)
     keys = torch.cat([f.keys, f.bias[None]]).T.contiguous()[None]
     values = torch.cat([f.offset, f.slope], 1)[None]
-    rows = _rows(shape, _LARGE)
+    rows = _rows(shape, _LARGE, device)
     attend = torch.nn.functional.scaled_dot_product_attention
 
     def part(x: Tensor) -> Tensor:
@@ -177,7 +211,7 @@ def jax_jit(shape: Shape, device: str, dtype: str, quantity: str) -> Evaluate:
     def run(x: Tensor) -> Tensor:
         return torch.from_dlpack(part(jnp.from_dlpack(x)).block_until_ready())
 
-    return _chunked(run, _rows(shape, _LARGE))
+    return _chunked(run, _rows(shape, _LARGE, device))
 
 
 def keops(shape: Shape, device: str, dtype: str, quantity: str) -> Evaluate:

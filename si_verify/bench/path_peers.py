@@ -34,6 +34,7 @@ class Walk:
     steps: int
     epsilon: float
     dtype: str = "float64"
+    device: str = "cpu"
 
     @property
     def h(self) -> float:
@@ -49,12 +50,12 @@ class Walk:
 
 
 @lru_cache(maxsize=4096)
-def drift_form(shape: Shape, t: float, epsilon: float, dtype: str) -> Form:
-    """b + ε s at t in the product form; made in float64."""
+def drift_form(shape: Shape, t: float, epsilon: float, dtype: str, device: str = "cpu") -> Form:
+    """b + ε s at t in the product form; made in float64 on the CPU, and moved."""
     m = mixture_at(inputs_at(interpolant(shape), t, torch.float64, torch.device("cpu")))
     b, s = form(m, "velocity"), form(m, "score")
     parts = (b.keys, b.bias, b.offset + epsilon * s.offset, b.slope + epsilon * s.slope)
-    return Form(*(p.to(getattr(torch, dtype)) for p in parts))
+    return Form(*(p.to(device=device, dtype=getattr(torch, dtype)) for p in parts))
 
 
 def _rows(f: Form, x: Tensor) -> Tensor:
@@ -63,7 +64,7 @@ def _rows(f: Form, x: Tensor) -> Tensor:
 
 
 def _columns(walk: Walk, t: float) -> Callable[[Tensor], Tensor]:
-    f = drift_form(walk.shape, t, walk.epsilon, walk.dtype)
+    f = drift_form(walk.shape, t, walk.epsilon, walk.dtype, walk.device)
     keys, offset, slope, bias = (*(a.T.contiguous() for a in (f.keys, f.offset, f.slope)), f.bias[:, None])
 
     def drift(x: Tensor) -> Tensor:
@@ -106,13 +107,13 @@ def _sdeint(walk: Walk, method: str | None) -> Run:
         noise_type, sde_type = "diagonal", "ito"
 
         def f(self, t: Tensor, x: Tensor) -> Tensor:
-            return _rows(drift_form(walk.shape, float(t), walk.epsilon, walk.dtype), x)
+            return _rows(drift_form(walk.shape, float(t), walk.epsilon, walk.dtype, walk.device), x)
 
         def g(self, t: Tensor, x: Tensor) -> Tensor:
             return torch.full_like(x, (2.0 * walk.epsilon) ** 0.5)
 
     equation = _Equation()
-    ends = torch.tensor(SPAN, dtype=torch.float64)
+    ends = torch.tensor(SPAN, dtype=torch.float64)  # on the CPU: to read a time off a GPU is to wait for it
 
     def run(x0: Tensor) -> Tensor:
         with torch.no_grad():
@@ -138,10 +139,10 @@ def torchdiffeq_rk4(walk: Walk) -> Run:
         torchdiffeq = importlib.import_module("torchdiffeq")
     except ImportError as error:
         raise Unavailable(f"torchdiffeq is not installed ({error})") from error
-    ends = torch.tensor(SPAN, dtype=torch.float64)
+    ends = torch.tensor(SPAN, dtype=torch.float64, device=walk.device)  # it would move it, with a warning
 
     def velocity(t: Tensor, x: Tensor) -> Tensor:
-        return _rows(drift_form(walk.shape, float(t), 0.0, walk.dtype), x)
+        return _rows(drift_form(walk.shape, float(t), 0.0, walk.dtype, walk.device), x)
 
     def run(x0: Tensor) -> Tensor:
         with torch.no_grad():
@@ -162,7 +163,7 @@ def _jax() -> Any:
 
 
 def _stacked(jax: Any, walk: Walk, times: list[float]) -> Any:
-    forms = [drift_form(walk.shape, t, walk.epsilon, walk.dtype) for t in times]
+    forms = [drift_form(walk.shape, t, walk.epsilon, walk.dtype, walk.device) for t in times]
     names = ("keys", "bias", "offset", "slope")
     return tuple(jax.numpy.asarray(np.stack([getattr(f, n).numpy() for f in forms])) for n in names)
 

@@ -15,6 +15,7 @@ import numpy as np
 
 # Scaled drift ½ w dt/h below LIMIT in size, diffusion ε dt/h²: a stable explicit step; implicit ones are 50 times that.
 LIMIT, DIFFUSION, STIFF = 0.04, 0.05, 50.0
+ROUNDINGS = 16  # of numbers below 1, a step: a dozen, and room
 
 
 @dataclass
@@ -73,9 +74,9 @@ class Square:
         return rho
 
     def error(self, answer: Any) -> float:
-        """Largest error in units of 16 eps a step: a dozen roundings of numbers below 1."""
+        """Largest error in units of 16 eps a step."""
         found = np.asarray(answer, dtype="float64").reshape(self.n, self.n)
-        allowed = 16 * self.steps * float(np.finfo(self.dtype).eps)
+        allowed = ROUNDINGS * self.steps * float(np.finfo(self.dtype).eps)
         return float(np.abs(found - self.exact()).max()) / allowed
 
     def operator(self, axes: tuple[int, ...] = (0, 1)) -> Any:

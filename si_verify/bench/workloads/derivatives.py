@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from si_verify.bench import field_peers as peers
-from si_verify.bench.mixtures import Points, Shape, T, interpolant
+from si_verify.bench.mixtures import Points, Shape, T, interpolant, probed
 from si_verify.bench.workload import Job, Workload
 from si_verify.checks.field_derivatives import ratio
 from si_verify.fields.derivatives import centred, derivative_sensitivity, exact_derivatives
@@ -18,9 +18,8 @@ from si_verify.kernels.probes import Rademacher
 from si_verify.subject import Unavailable
 
 SHAPES = (Shape(4, 2, 50_000), Shape(64, 2, 20_000), Shape(16, 16, 10_000), Shape(16, 16, 2_000, "full"))
-_NAMES = {"exact": "divergence", "probe": "divergence_estimate"}
-_ELEMENTS = 2**16  # (N, K, D) numbers of a chunk, half of an L2
-_PROBED = 64
+NAMES = {"exact": "divergence", "probe": "divergence_estimate"}
+_ELEMENTS = {"cpu": 2**16, "cuda": 2**26}  # (N, K, D) numbers of a chunk: half of an L2; on a GPU few launches
 _UNITS = 200.0  # eps·K': twice what field-derivatives allows, as the products of bench/mixtures.py have it
 
 Both = tuple[Tensor, Tensor]
@@ -42,13 +41,11 @@ def fused(shape: Shape, device: str, dtype: str, task: str) -> Evaluate:
         from si_verify.kernels.numba_divergence_law import evaluate, prepare
     except ImportError as error:
         raise Unavailable(f"numba is not installed ({error})") from error
-    if device != "cpu":
-        raise Unavailable("numba kernels run on the CPU")
     law = prepare(pack(interpolant(shape), T), dtype)
 
     def run(x: Tensor, v: Tensor) -> Both:
         answer = evaluate(law, x, v if task == "probe" else None)
-        return answer["velocity"], answer[_NAMES[task]]
+        return answer["velocity"], answer[NAMES[task]]
 
     return run
 
@@ -62,7 +59,7 @@ def closed(shape: Shape, device: str, dtype: str, task: str) -> Evaluate:
         stretch = shape.dim * c.stretch if c.stretch.ndim == 1 else torch.diagonal(c.stretch, dim1=-2, dim2=-1).sum(-1)
         return fields_of(m, x)["velocity"], (c.shares * (stretch + (c.flow * c.pull).sum(-1))).sum(1)
 
-    return _chunks(part, max(1, _ELEMENTS // (shape.k * shape.dim)))
+    return _chunks(part, max(1, _ELEMENTS[torch.device(device).type] // (shape.k * shape.dim)))
 
 
 def forward_mode(shape: Shape, device: str, dtype: str, task: str) -> Evaluate:
@@ -104,7 +101,7 @@ class _Batch:
     """Points and probes, drawn anew together, and the distance of an answer to the yardstick at some of the rows."""
 
     def __init__(self, shape: Shape, device: str, dtype: str, task: str) -> None:
-        self.points, self.name = Points(shape, device, dtype, "velocity"), _NAMES[task]
+        self.points, self.name = Points(shape, device, dtype, "velocity"), NAMES[task]
         self.v = Rademacher(0).like(self.points.x)
 
     def renew(self, seed: int) -> None:
@@ -113,14 +110,16 @@ class _Batch:
 
     def error(self, answer: Both) -> float:
         law, x = interpolant(self.points.shape), self.points.x
-        rows = torch.linspace(0, len(x) - 1, _PROBED).long()
+        rows = probed(len(x)).to(x.device)
         some, v = x[rows].cpu(), self.v[rows].cpu()
         exact = exact_derivatives(law, T, some, v, v)[self.name]
         scale = derivative_sensitivity(law, T, some, v, v, torch.Generator().manual_seed(0))[self.name]
         return max(self.points.error(answer[0]), ratio(answer[1][rows], exact, scale) / _UNITS)
 
 
-def _job(make: Make, shape: Shape, task: str) -> Callable[[str, str], Job]:
+def job(make: Make, shape: Shape, task: str) -> Callable[[str, str], Job]:
+    """``Workload.load`` of a form; task: "exact" or "probe"."""
+
     def load(device: str, dtype: str) -> Job:
         batch, evaluate = _Batch(shape, device, dtype, task), make(shape, device, dtype, task)
         x = batch.points.x
@@ -152,13 +151,14 @@ WORKLOADS = tuple(
     Workload(
         name,
         f"divergence-{task}-{shape}",
-        _job(make, shape, task),
+        job(make, shape, task),
         peer=peer,
         tags=frozenset({"field", "divergence", shape.kind}),
         modules=(module,) if module else (),
+        device="cpu",
     )
     for shape in SHAPES
-    for task in _NAMES
+    for task in NAMES
     for name, make, peer, module, tasks in _FORMS
     if task in tasks
 )

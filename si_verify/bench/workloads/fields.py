@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,7 +39,9 @@ _DTYPES: dict[Shape, tuple[str, ...]] = {
 Build = Callable[..., dict[str, Callable[..., Tensor]]]
 
 
-def _subject(load: Callable[[], Build]) -> peers.Make:
+def by_subject(load: Callable[[], Build]) -> peers.Make:
+    """The form that a subject of kind field has."""
+
     def make(shape: Shape, device: str, dtype: str, quantity: str) -> peers.Evaluate:
         f = load()(interpolant(shape), getattr(torch, dtype), torch.device(device))[quantity]
         return lambda x: f(T, x)
@@ -46,7 +49,7 @@ def _subject(load: Callable[[], Build]) -> peers.Make:
     return make
 
 
-def _work(shape: Shape) -> tuple[float, float]:
+def work(shape: Shape) -> tuple[float, float]:
     """Flops and exponentials that a point costs at least: of every component its distance and its part of the weighted
     sum, a multiply-add each a coordinate. Shared covariances factorise: an exponent and a part of the sum for every
     mean of an end, and two multiply-adds for every pair.
@@ -58,21 +61,25 @@ def _work(shape: Shape) -> tuple[float, float]:
     return shape.k * (full + 4.0 * shape.dim + 6), shape.k
 
 
-def _job(make: peers.Make, shape: Shape, quantity: str) -> Callable[[str, str], Job]:
+def job(make: Callable[..., Any], shape: Shape, quantity: str) -> Callable[[str, str], Job]:
+    """``Workload.load`` of a form; "fields": log-density, score and velocity in one call."""
+
     def load(device: str, dtype: str) -> Job:
         points = Points(shape, device, dtype, quantity)
         evaluate = make(shape, device, dtype, quantity)
         size = torch.finfo(points.x.dtype).bits // 8
         n, dim = shape.n, shape.dim
-        flops, exps = _work(shape)
-        vector = quantity != "log_density"
+        flops, exps = work(shape)
+        # Of all three a distance and two sums; numbers read and written a point.
+        share = {"log_density": 0.5, "fields": 1.5}.get(quantity, 1.0)
+        moved = {"log_density": dim, "fields": 3 * dim + 1}.get(quantity, 2 * dim)
         return Job(
             run=lambda: evaluate(points.x),
             error=points.error,
             items=n,
             unit="points",
-            bytes=(2.0 if vector else 1.0) * size * n * dim,
-            flops=n * flops * (1.0 if vector else 0.5),
+            bytes=float(size * n * moved),
+            flops=n * flops * share,
             exps=n * exps,
             renew=points.renew,
         )
@@ -84,14 +91,14 @@ _EAGER = "si_verify.subjects.fields.torch_eager"
 _NUMBA = "si_verify.kernels.numba_fields"
 # name, form, whether a peer, module, quantities it gives, whether for full covariances too
 _FORMS: tuple[tuple[str, peers.Make, bool, str, str, bool], ...] = (
-    ("numba/fields", _subject(numba_fields.load), False, _NUMBA, "log_density score velocity", True),
-    ("torch/fields", _subject(lambda: torch_eager.build), False, _EAGER, "score velocity", True),
+    ("numba/fields", by_subject(numba_fields.load), False, _NUMBA, "log_density score velocity", True),
+    ("torch/fields", by_subject(lambda: torch_eager.build), False, _EAGER, "score velocity", True),
     ("torch/gemm", peers.gemm, True, "", "log_density score velocity", True),
     ("torch/gemm-cached", peers.gemm_cached, True, "", "log_density score velocity", True),
     ("torch/gemm-columns", peers.gemm_columns, True, "", "score velocity", False),
     ("torch/gemm-compiled", peers.compiled, True, "", "score velocity", True),
     ("torch/attention", peers.attention, True, "", "score velocity", False),
-    ("torch/mixture-same-family", _subject(lambda: torch_distributions.build), True, "", "log_density score", True),
+    ("torch/mixture-same-family", by_subject(lambda: torch_distributions.build), True, "", "log_density score", True),
     ("jax/gemm", peers.jax_jit, True, "jax", "score velocity", False),
     ("pykeops/softmax", peers.keops, True, "pykeops", "score velocity", False),
     ("sklearn/mixture", peers.sklearn, True, "sklearn", "log_density", True),
@@ -107,12 +114,13 @@ WORKLOADS = tuple(
     Workload(
         name,
         f"{quantity}-{shape}",
-        _job(make, shape, quantity),
+        job(make, shape, quantity),
         peer=peer,
         dtypes=_DTYPES.get(shape, ("float64", "float32")),
         tags=frozenset({"field", quantity, shape.kind}) | ({VARIANT} if shape.n * shape.dim > 4_000_000 else set()),
         modules=(module,) if module else (),
         target=0.0 if peer or name == "torch/fields" else target,
+        device="cpu",
     )
     for shape, target in TARGETS.items()
     for quantity in _quantities(shape)

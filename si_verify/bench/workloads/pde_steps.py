@@ -223,8 +223,6 @@ def _splu(square: Square) -> Run:
 
 def _job(make: Make, n: int, steps: int, implicit: str) -> Callable[[str, str], Job]:
     def load(device: str, dtype: str) -> Job:
-        if device != "cpu":
-            raise Unavailable("these steps run on the CPU")
         square = Square(n, dtype, steps, 50.0 if implicit else 1.0)
         run = make(square)
         error = square.error
@@ -257,7 +255,7 @@ _TAGS = frozenset({"pde"})
 
 def _explicit(task: str, n: int, steps: int, names: tuple[str, ...]) -> list[Workload]:
     return [
-        Workload(name, task, _job(make, n, steps, ""), peer=peer, tags=_TAGS)
+        Workload(name, task, _job(make, n, steps, ""), peer=peer, tags=_TAGS, device="cpu")
         for name, make, peer in _EXPLICIT
         if name in names
     ]
@@ -268,7 +266,9 @@ WORKLOADS = tuple(
     + _explicit("pde-explicit-512-steps", 512, 8, ("pde/fused", "pde/fused-blocked", "torch/compile", "jax/jit"))
     + _explicit("pde-explicit-1024-steps", 1024, 8, ("pde/fused", "pde/fused-blocked", "numba/five-point"))
     + [
-        Workload(name, "pde-implicit-512", _job(make, 512, 1, form), peer=peer, dtypes=("float64",), tags=_TAGS)
+        Workload(
+            name, "pde-implicit-512", _job(make, 512, 1, form), peer=peer, dtypes=("float64",), tags=_TAGS, device="cpu"
+        )
         for name, make, peer, form in _IMPLICIT
     ]
 )
