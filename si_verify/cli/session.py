@@ -61,11 +61,15 @@ def command_line() -> str:
 
 
 def write_files(record: Record, folder: Path) -> dict[str, str]:
-    """report.html and junit.xml beside record.jsonl."""
+    """report.html and junit.xml beside record.jsonl; where what draws is not installed, the words for it instead."""
     html, junit = folder / "report.html", folder / "junit.xml"
-    record.to_html(html)
+    drawn = str(html)
+    try:
+        record.to_html(html)
+    except ImportError as error:  # what was measured does not depend on what draws it
+        drawn = f"not drawn ({error})"
     write_junit(record, junit)
-    return {"record": str(folder / "record.jsonl"), "report": str(html), "junit": str(junit)}
+    return {"record": str(folder / "record.jsonl"), "report": drawn, "junit": str(junit)}
 
 
 def verify(
