@@ -41,7 +41,9 @@ def _seconds(runs: list[Callable[[], object]]) -> list[float]:
 
 
 def instructions(dtype: str, coordinates: int) -> int:
-    """Vector instructions that make so many coordinates' noise, of one block, for two registers of particles."""
+    """Vector instructions that make so many coordinates' noise, of one block, for two registers of particles at two
+    steps.
+    """
     from numba import njit
 
     from si_verify.kernels import numba_noise
@@ -50,12 +52,12 @@ def instructions(dtype: str, coordinates: int) -> int:
     draw = numba_noise.draw_two if coordinates <= 2 else numba_noise.draw
 
     @njit(error_model="numpy", boundscheck=False)
-    def several(out: Any, count: int, step: int, stream: int, seed: int) -> None:
+    def several(out: Any, later: Any, count: int, step: int, stream: int, seed: int) -> None:
         w = width_of(out)
         for block in range(count):
-            draw(out, 8 * block * w, out[0], 0, step, block, stream, seed)
+            draw(out, later, 8 * block * w, out[0], later[0], 0, step, block, stream, seed)
 
-    several(np.zeros(4096, dtype), 2, 1, 0, np.uint64(1))
+    several(np.zeros(4096, dtype), np.zeros(4096, dtype), 2, 1, 0, np.uint64(1))
     lines = several.inspect_asm(several.signatures[0]).split("\n")
     label: dict[str, int] = {}
     longest = 0
@@ -86,10 +88,10 @@ def rows() -> list[tuple[str, ...]]:
             whole, drift, flow = (1e9 * s / (shape.n * STEPS) for s in _seconds(runs))
             coordinates = min(most, shape.dim)
             count, blocks = instructions(dtype, coordinates), -(-shape.dim // coordinates)
-            floor = 1e9 * blocks * 0.5 * count * cycle / (2 * lanes)
+            floor = 1e9 * blocks * 0.5 * count * cycle / (4 * lanes)
             found.append(
                 (str(shape.k), str(shape.dim), dtype, f"{whole:.2f}", f"{drift:.2f}", f"{whole - drift:.2f}",
-                 f"{floor:.2f} ({count} for {2 * lanes} particles, {coordinates} coordinates)", f"{flow:.2f}")
+                 f"{floor:.2f} ({count} for {4 * lanes} particle-steps, {coordinates} coordinates)", f"{flow:.2f}")
             )  # fmt: skip
     return found
 
