@@ -40,5 +40,5 @@ def test_instructions_of_the_noise_are_counted_for_either_number_of_coordinates(
     from benchmarks.kernels.parts import instructions
 
     few, all_of_them = instructions("float32", 2), instructions("float32", 4)
-    # Ten rounds of two products in 64-bit lanes, four registers a time (more where registers are shorter), at two steps.
+    # Ten rounds of two products in 64-bit lanes, four registers a time or more, at two steps.
     assert 10 * 2 * 4 * 2 <= few < all_of_them
