@@ -95,8 +95,10 @@ def test_every_task_has_ours_and_a_peer_and_its_shape_in_its_name():
     for task, rows in groups.items():
         assert {w.peer for w in rows} == {True, False}, task
         assert all(not w.peer for w in rows if w.goal or w.target), task
-    plan = tasks(discovery.workloads().values(), "tag=gpu and problem=fields-*", ("float32",))
-    assert [(task, dtype) for task, dtype, _ in plan] in ([("fields-iso-k4-d2-n4000000", "float32")], [])
+    chosen = (discovery.workloads().values(), "tag=gpu and problem=fields-*", ("float32",))
+    assert [(task, dtype) for task, dtype, _ in tasks(*chosen, "cuda:0")] == [("fields-iso-k4-d2-n4000000", "float32")]
+    assert tasks(*chosen, "cpu") == []
+    assert {w.task for _, _, rows in tasks(chosen[0], "", (), "cuda:0") for w in rows} == set(groups)
 
 
 def test_without_a_gpu_each_says_why_and_none_crashes(monkeypatch):
