@@ -13,6 +13,7 @@ from si_verify.kernels.numba_memory import empty
 from si_verify.kernels.numba_threads import over
 from si_verify.kernels.pack import Packed
 from si_verify.kernels.pack_ends import Ends
+from si_verify.kernels.pack_one_end import OneEnd
 
 LARGEST = 128  # components: their sums are not chunked
 _LOG2E = math.log2(math.e)
@@ -33,11 +34,12 @@ class EndLaw:
     matrices: Any
     offsets: Any
     turn: Any
+    centre: Any
 
 
-def prepare(packed: Packed, dtype: Any, ends: Ends | None) -> EndLaw | None:
-    """The law of the velocity by its ends, or of the score without them; rounded to ``dtype`` last. None where
-    covariances are not full or components are more than LARGEST.
+def prepare(packed: Packed, dtype: Any, ends: Ends | OneEnd | None) -> EndLaw | None:
+    """The law of the velocity by its ends or one of them, or of the score without them; rounded to ``dtype`` last.
+    None where covariances are not full or components are more than LARGEST.
     """
     k, dim = packed.mean.shape
     if packed.kind != "full" or k > LARGEST:
@@ -59,12 +61,21 @@ def prepare(packed: Packed, dtype: Any, ends: Ends | None) -> EndLaw | None:
         factor=flat(factor),
         columns=flat(factor.swapaxes(1, 2)),
         minus=flat(minus),
-        members=np.tile([0, -1], k) if ends is None else np.ascontiguousarray(ends.members).reshape(-1),
+        members=_members(ends, k),
         ends=1 if ends is None else len(ends.matrix),
         matrices=flat(none if ends is None else np.pad(-turn * ends.matrix, [(0, 0), (0, rows - dim), (0, 0)])),
         offsets=flat(none if ends is None else ends.offset),
-        turn=np.dtype(dtype).type(turn),
+        turn=np.dtype(dtype).type(ends.rate if isinstance(ends, OneEnd) else turn),
+        centre=flat(ends.centre if isinstance(ends, OneEnd) else none),
     )
+
+
+def _members(ends: Ends | OneEnd | None, k: int) -> np.ndarray:
+    """(2·K,): the one or two ends of a component, −1 for no second."""
+    if isinstance(ends, Ends):
+        return np.ascontiguousarray(ends.members).reshape(-1)
+    one = np.zeros(k, np.int64) if ends is None else np.asarray(ends.members, np.int64)
+    return np.stack([one, np.full(k, -1)], axis=1).reshape(-1)
 
 
 def evaluate(law: EndLaw, x: torch.Tensor) -> torch.Tensor:
@@ -80,7 +91,7 @@ def evaluate(law: EndLaw, x: torch.Tensor) -> torch.Tensor:
     def run(low: int, high: int) -> None:
         numba_whitened.evaluate(
             points, low, high, law.count, law.bias, law.factor, law.columns, law.minus, law.members, law.ends,
-            law.matrices, law.offsets, law.turn, out,
+            law.matrices, law.offsets, law.turn, law.centre, out,
         )  # fmt: skip
 
     over(n, run)

@@ -55,8 +55,9 @@ def _rise(logits: Any, size: int, tops: Any, total: Any, totals: Any, ends: int,
 
 @_plain
 def _finish(
-    total: Any, totals: Any, sums: Any, ends: int, dim: int, rows: int, matrices: Any, offsets: Any, turn: Any, ys: Any
-) -> None:
+    xs: Any, total: Any, totals: Any, sums: Any, ends: int, dim: int, rows: int, matrices: Any, offsets: Any, turn: Any,
+    centre: Any, ys: Any,
+) -> None:  # fmt: skip
     """ys: the field."""
     w = width_of(sums)
     one = spread(sums.dtype.type(1))
@@ -73,19 +74,25 @@ def _finish(
         for d in range(0, 2 * dim * w, 2 * w):
             store(ys, d, load(ys, d) * inverse0)
             store(ys, d + w, load(ys, d + w) * inverse1)
+        steep = spread(turn)
+        for d in range(len(centre)):
+            middle, to = spread_at(centre, d), 2 * d * w
+            store(ys, to, fma(steep, load(xs, to) - middle, load(ys, to)))
+            store(ys, to + w, fma(steep, load(xs, to + w) - middle, load(ys, to + w)))
 
 
 @njit(cache=True, error_model="numpy", boundscheck=False, nogil=True)
 def evaluate(
     x: Any, low: int, high: int, count: int, bias: Any, factor: Any, columns: Any, minus: Any, members: Any, ends: int,
-    matrices: Any, offsets: Any, turn: Any, out: Any,
+    matrices: Any, offsets: Any, turn: Any, centre: Any, out: Any,
 ) -> None:  # fmt: skip
     """Rows low … high − 1 of x (N, D) -> out (N, D).
 
     All C-contiguous and of one dtype but ``members``; the GIL is released. R is D rounded up to a multiple of four:
     factor (K·R·R) W by rows, columns (K·R·R) by columns, minus (K·R) −W m, all padded with zeros; bias (K,).
     ends: how many; members (2·K,): the one or two ends of a component, −1 for no second. matrices (ends·R·D) M_e by
-    columns and offsets (ends·D) v_e; or both empty, and the field is turn · Σ r g. Blocks overlap as those of
+    columns and offsets (ends·D) v_e, with centre (D,) or without: the field is Σ_e (M_e G_e + p_e v_e), plus
+    turn · (x − centre) where there is one. All three empty: the field is turn · Σ r g. Blocks overlap as those of
     numba_fields.evaluate do.
     """
     dim = x.shape[1]
@@ -143,15 +150,7 @@ def evaluate(
                     unwhiten(ys[to:], rows, factor, (first + k) * rows, e0, e1, sums[b * high_up :], one, other)
         for b in range(blocks):
             _finish(
-                total[2 * b * w :],
-                totals[b * end_up :],
-                sums[b * high_up :],
-                ends,
-                dim,
-                rows,
-                matrices,
-                offsets,
-                turn,
-                ys,
-            )
+                xs[b * wide :], total[2 * b * w :], totals[b * end_up :], sums[b * high_up :], ends, dim, rows,
+                matrices, offsets, turn, centre, ys,
+            )  # fmt: skip
             deliver(ys, out, tile + 2 * b * w)

@@ -13,7 +13,7 @@ from si_verify.fields.conditioning import sensitivity
 numba = pytest.importorskip("numba")
 
 from si_verify.kernels import numba_elementary as elementary  # noqa: E402
-from si_verify.kernels import numba_law  # noqa: E402
+from si_verify.kernels import numba_law, pack_one_end  # noqa: E402
 from si_verify.kernels.numba_fields import CHUNK  # noqa: E402
 from si_verify.kernels.numba_lanes import intrinsic, load, permutes, spread, store, width_of  # noqa: E402
 from si_verify.kernels.numba_sums import exponentials  # noqa: E402
@@ -141,9 +141,9 @@ def _interpolant(kind: str, k: int, dim: int, extreme: bool = False) -> Interpol
     return Interpolant(Coupling.independent(base, target), Schedule.one_sided_linear())
 
 
-def _worst(interpolant: Interpolant, x: torch.Tensor, quantity: str, answer: torch.Tensor) -> float:
-    exact = torch.as_tensor(getattr(interpolant, quantity)(T, x.double()))
-    scale = sensitivity(interpolant, T, x, torch.Generator().manual_seed(0))[quantity]
+def _worst(interpolant: Interpolant, x: torch.Tensor, quantity: str, answer: torch.Tensor, t: float = T) -> float:
+    exact = torch.as_tensor(getattr(interpolant, quantity)(t, x.double()))
+    scale = sensitivity(interpolant, t, x, torch.Generator().manual_seed(0))[quantity]
     gap = (answer.double() - exact).abs()
     gap = gap if gap.ndim == 1 else torch.linalg.vector_norm(gap, dim=1)
     return float((gap / (torch.finfo(x.dtype).eps * scale)).max())
@@ -185,8 +185,12 @@ def test_many_components_in_any_order_lose_no_more_than_a_chunk_does(dtype):
     [(3, 4, 1, 9), (4, 5, 3, 34), (2, 9, 6, 17), (8, 8, 16, 200), (5, 7, 33, 70), (4, 4, 130, 3)],
 )
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_full_covariances_of_both_ends_by_their_ends(k0, k1, dim, n, dtype):
+@pytest.mark.parametrize("t", [T, 0.02, 0.97])
+@pytest.mark.parametrize("alone", [True, False], ids=["one end", "both ends"])
+def test_full_covariances_of_both_ends_by_their_ends(k0, k1, dim, n, dtype, t, alone, monkeypatch):
     """Chunks of components and tiles of blocks are both cut here, and padded coordinates sit beside every D."""
+    if not alone:
+        monkeypatch.setattr(pack_one_end, "pack_one_end", lambda interpolant, t: None)
     rng = np.random.default_rng([k0, k1, dim])
 
     def end(k: int) -> GaussianMixture:
@@ -195,15 +199,16 @@ def test_full_covariances_of_both_ends_by_their_ends(k0, k1, dim, n, dtype):
         return GaussianMixture(rng.dirichlet(np.ones(k)), 3.0 * rng.standard_normal((k, dim)), cov)
 
     interpolant = Interpolant(Coupling.independent(end(k0), end(k1)), Schedule.linear())
-    ends = pack_ends(interpolant, T)
+    ends = pack_ends(interpolant, t)
     assert (ends is None) == (2 * (k0 + k1) > k0 * k1)
+    assert not alone or pack_one_end.pack_one_end(interpolant, t) is not None
     x = torch.as_tensor(rng.standard_normal((n, dim)) * rng.choice([0.1, 3.0, 60.0], size=(n, 1))).to(dtype)
     fields = numba_fields.build(interpolant, dtype, torch.device("cpu"))
     for quantity, f in fields.items():
-        assert _worst(interpolant, x, quantity, f(T, x)) <= 100.0, quantity
+        assert _worst(interpolant, x, quantity, f(t, x), t) <= 100.0, quantity
     x[0] = float("nan")
-    assert torch.isnan(fields["velocity"](T, x)[0]).all()
-    assert torch.equal(fields["velocity"](T, x[1:]), fields["velocity"](T, x)[1:])
+    assert torch.isnan(fields["velocity"](t, x)[0]).all()
+    assert torch.equal(fields["velocity"](t, x[1:]), fields["velocity"](t, x)[1:])
 
 
 def test_ends_are_not_taken_where_a_coupling_correlates_them():

@@ -20,6 +20,7 @@ def build(interpolant: Interpolant, dtype: torch.dtype, device: torch.device) ->
     from si_verify.kernels import numba_end_law, numba_law, numba_pair_law
     from si_verify.kernels.pack import Packed, pack
     from si_verify.kernels.pack_ends import pack_ends
+    from si_verify.kernels.pack_one_end import pack_one_end
     from si_verify.kernels.pack_pairs import Pairs, pack_pairs
 
     if device.type != "cpu":
@@ -47,7 +48,7 @@ def build(interpolant: Interpolant, dtype: torch.dtype, device: torch.device) ->
 
     @lru_cache(maxsize=256)
     def end_law(quantity: str, t: float) -> numba_end_law.EndLaw | None:
-        ends = pack_ends(interpolant, t) if quantity == "velocity" else None
+        ends = (pack_one_end(interpolant, t) or pack_ends(interpolant, t)) if quantity == "velocity" else None
         serves = quantity == "score" or ends is not None
         return numba_end_law.prepare(packed(t), real, ends) if serves else None
 
@@ -99,6 +100,7 @@ SUBJECT = Subject(
         "si_verify.kernels.numba_whitened",
         "si_verify.kernels.numba_triangles",
         "si_verify.kernels.pack_ends",
+        "si_verify.kernels.pack_one_end",
         "si_verify.kernels.pack_pairs",
     ),
     dtypes=("float64", "float32"),
