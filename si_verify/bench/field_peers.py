@@ -24,8 +24,8 @@ from si_verify.subject import Unavailable
 Evaluate = Callable[[Tensor], Tensor]
 Make = Callable[[Shape, str, str, str], Evaluate]
 
-# (n, K) numbers at a time: few calls, or half of an L2. On a GPU few calls are few launches, and an L2 has 50 MB.
-_LARGE, _SMALL = {"cpu": 2_000_000, "cuda": 2**27}, {"cpu": 2**16, "cuda": 2**22}
+# (n, K) numbers at a time, on a CPU and on a GPU, where few calls are few launches: few calls, or half of an L2.
+_LARGE, _SMALL = (2_000_000, 2**27), (2**16, 2**22)
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,8 @@ def _full_product(m: Mixture, quantity: str) -> Evaluate:
     return part
 
 
-def _rows(shape: Shape, numbers: dict[str, int], device: str) -> int:
-    return max(1, numbers[torch.device(device).type] // (shape.k * (shape.dim if shape.kind == "full" else 1)))
+def _rows(shape: Shape, numbers: tuple[int, int], device: str) -> int:
+    return max(1, numbers[device != "cpu"] // (shape.k * (shape.dim if shape.kind == "full" else 1)))
 
 
 def _all_product(shape: Shape, device: str, dtype: str) -> Callable[[Tensor], dict[str, Tensor]]:

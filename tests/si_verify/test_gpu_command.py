@@ -82,7 +82,9 @@ def test_what_runs_fails_and_is_skipped_is_said(tmp_path):
 
 def test_a_part_past_its_limit_is_cut_and_the_rest_still_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(gpu, "_GRACE", 0.5)
-    deaf = "signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(60)"
+    deaf = (
+        "import os; print('pid', os.getpid(), flush=True); signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(60)"
+    )
     parts = (
         Part("deaf", _writes(_RIGHT, then=deaf), 1.0, {"record.jsonl": "deaf.jsonl"}),
         Part("next", _writes(_RIGHT), 1.0),
@@ -95,6 +97,8 @@ def test_a_part_past_its_limit_is_cut_and_the_rest_still_runs(tmp_path, monkeypa
     assert deaf_row["limit_s"] == pytest.approx(0.9 * 9 / 2, rel=0.2)
     assert next_row["limit_s"] > deaf_row["limit_s"] / 4
     assert (tmp_path / "deaf.jsonl").read_text().strip() == _RIGHT
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "log.txt").read_text().partition("pid ")[2].split()[0]), 0)
 
 
 def test_a_record_is_in_out_while_it_grows_and_a_killed_command_keeps_it(tmp_path):

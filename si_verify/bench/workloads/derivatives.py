@@ -19,7 +19,7 @@ from si_verify.subject import Unavailable
 
 SHAPES = (Shape(4, 2, 50_000), Shape(64, 2, 20_000), Shape(16, 16, 10_000), Shape(16, 16, 2_000, "full"))
 NAMES = {"exact": "divergence", "probe": "divergence_estimate"}
-_ELEMENTS = {"cpu": 2**16, "cuda": 2**26}  # (N, K, D) numbers of a chunk: half of an L2; on a GPU few launches
+_ELEMENTS = (2**16, 2**26)  # (N, K, D) numbers of a chunk: half of an L2; on a GPU few launches
 _UNITS = 200.0  # eps·K': twice what field-derivatives allows, as the products of bench/mixtures.py have it
 
 Both = tuple[Tensor, Tensor]
@@ -59,7 +59,7 @@ def closed(shape: Shape, device: str, dtype: str, task: str) -> Evaluate:
         stretch = shape.dim * c.stretch if c.stretch.ndim == 1 else torch.diagonal(c.stretch, dim1=-2, dim2=-1).sum(-1)
         return fields_of(m, x)["velocity"], (c.shares * (stretch + (c.flow * c.pull).sum(-1))).sum(1)
 
-    return _chunks(part, max(1, _ELEMENTS[torch.device(device).type] // (shape.k * shape.dim)))
+    return _chunks(part, max(1, _ELEMENTS[device != "cpu"] // (shape.k * shape.dim)))
 
 
 def forward_mode(shape: Shape, device: str, dtype: str, task: str) -> Evaluate:
