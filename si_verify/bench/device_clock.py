@@ -11,8 +11,8 @@ the one there is, and the tests drive the rest with a clock that they own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Protocol
 
 SHORTEST = 2e-3  # seconds of a sample: events resolve half a microsecond
@@ -103,12 +103,41 @@ class Cuda:
         with self._here():
             side = cuda.Stream()
             side.wait_stream(cuda.current_stream())
-            with cuda.stream(side):  # what is compiled or allocated on first use must not be recorded
-                for _ in range(3):
+            try:
+                with cuda.stream(side):  # what is compiled or allocated on first use must not be recorded
                     run()
-            cuda.current_stream().wait_stream(side)
-            graph = cuda.CUDAGraph()
-            with cuda.graph(graph):
-                run()
+                    with _never_waiting(cuda):
+                        run()
+            finally:
+                cuda.current_stream().wait_stream(side)
+            graph, pool = cuda.CUDAGraph(), cuda.graph_pool_handle()
+            try:
+                # Once more the current stream: torch leaves its own current where the end of the recording fails.
+                with cuda.stream(cuda.current_stream()), cuda.graph(graph, pool=pool):
+                    run()
+            except Exception:
+                self._recover(pool)
+                raise
         replay: Run = graph.replay
         return replay
+
+    def _recover(self, pool: Any) -> None:
+        """After a recording that failed. torch before 2.12 goes on allocating for it, so that emptying the cache, and
+        with it every later recording, is refused; and its generator draws nothing until some recording has ended.
+        """
+        cuda = self._torch.cuda
+        with suppress(Exception):  # torch has done it
+            self._torch._C._cuda_endAllocateToPool(self._room.device.index, pool)
+        with suppress(Exception), cuda.stream(cuda.current_stream()), cuda.graph(cuda.CUDAGraph()):
+            self._room[:1].zero_()
+
+
+@contextmanager
+def _never_waiting(cuda: Any) -> Iterator[None]:
+    """What waits for the device raises, before a recording that it would spoil is begun; torch sees its own alone."""
+    before = cuda.get_sync_debug_mode()
+    cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        cuda.set_sync_debug_mode(before)
