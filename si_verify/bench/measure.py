@@ -6,7 +6,8 @@ import math
 import os
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,7 +44,7 @@ class Bench:
 @dataclass
 class _Entry:
     """samples: seconds a run by round, in the state that throughput and ratios are of (on a GPU "hot"); others: by
-    state. notes: what the record must say of how they were taken.
+    state. notes: what the record must say of how they were taken. broken: what it raised once it had been right.
     """
 
     workload: Workload
@@ -53,6 +54,17 @@ class _Entry:
     others: dict[str, np.ndarray] = field(default_factory=dict)
     states: list[State] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
+    broken: Exception | None = None
+
+
+@contextmanager
+def _kept(*entries: _Entry) -> Iterator[None]:
+    """What goes wrong within ends these workloads and not the bench: a device may run out of memory at any time."""
+    try:
+        yield
+    except Exception as error:
+        for entry in entries:
+            entry.broken = error
 
 
 def measure_task(task: str, workloads: Sequence[Workload], bench: Bench) -> list[Result]:
@@ -67,14 +79,15 @@ def measure_task(task: str, workloads: Sequence[Workload], bench: Bench) -> list
         except Unavailable as error:
             results.append(_result(workload, bench, Verdict.SKIPPED, str(error)))
         except Exception as error:
-            results.append(_result(workload, bench, Verdict.FAILED, f"{type(error).__name__}: {error}"))
+            results.append(_result(workload, bench, Verdict.FAILED, _words(error)))
     right = [e for e in entries if e.error <= 1.0]
     if right:
         _time(right, bench)
         for entry in right:
-            entry.error = max(entry.error, _worst_error(entry.job, bench.seed + 1))
+            with _kept(entry):
+                entry.error = max(entry.error, _worst_error(entry.job, bench.seed + 1))
     each = (time.perf_counter() - started) / max(1, len(entries))
-    peers = [e for e in right if e.workload.peer and e.samples is not None]
+    peers = [e for e in right if e.workload.peer and e.samples is not None and e.broken is None]
     best = min(peers, key=lambda e: float(np.median(np.asarray(e.samples))), default=None)
     return results + [_judged(entry, best, bench, each) for entry in entries]
 
@@ -84,17 +97,26 @@ def _time(entries: Sequence[_Entry], bench: Bench) -> None:
     read, unread = reader(bench.device)
     states: list[State] = []
     for entry in entries:
-        if bench.device.startswith("cuda"):
-            found, why = samplers(entry.job.run, cuda_device(bench.device))
-            entry.notes = {k: v for k, v in (("graph", why), ("clocks", unread)) if v}
-        else:
-            found = {"hot": timed(entry.job.run, lambda: None, clock=clock_of(bench.device)[1])}
-        work |= {(entry.workload.name, state): sample for state, sample in found.items()}
+        with _kept(entry):
+            if bench.device.startswith("cuda"):
+                found, why = samplers(entry.job.run, cuda_device(bench.device))
+                entry.notes = {k: v for k, v in (("graph", why), ("clocks", unread)) if v}
+            else:
+                found = {"hot": timed(entry.job.run, lambda: None, clock=clock_of(bench.device)[1])}
+            work |= {(entry.workload.name, state): sample for state, sample in found.items()}
+    going = [entry for entry in entries if entry.broken is None]
+    if not going:
+        return
     observe = (lambda: states.append(read())) if bench.device.startswith("cuda") else (lambda: None)
-    samples = interleave(work, bench.patience, np.random.default_rng(bench.seed), observe)
-    for entry in entries:
-        own = {state: taken for (name, state), taken in samples.items() if name == entry.workload.name}
-        entry.samples, entry.others, entry.states = own.pop("hot"), own, states
+    with _kept(*going):
+        samples = interleave(work, bench.patience, np.random.default_rng(bench.seed), observe)
+        for entry in going:
+            own = {state: taken for (name, state), taken in samples.items() if name == entry.workload.name}
+            entry.samples, entry.others, entry.states = own.pop("hot"), own, states
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _worst_error(job: Job, seed: int) -> float:
@@ -105,6 +127,10 @@ def _worst_error(job: Job, seed: int) -> float:
 
 def _judged(entry: _Entry, best: _Entry | None, bench: Bench, seconds: float) -> Result:
     job, samples = entry.job, entry.samples
+    if isinstance(entry.broken, Unavailable):
+        return _result(entry.workload, bench, Verdict.SKIPPED, str(entry.broken))
+    if entry.broken is not None:
+        return _result(entry.workload, bench, Verdict.FAILED, _words(entry.broken), seconds=seconds)
     found = [
         Measurement(
             "error", entry.error, 1.0, origin="rounding", why="in units of what is allowed; before and after timing"
@@ -125,10 +151,11 @@ def _judged(entry: _Entry, best: _Entry | None, bench: Bench, seconds: float) ->
             "exps": job.exps,
             **entry.notes,
         }
-        meta["clock"], meta["load"] = clock_of(bench.device)[0], round(os.getloadavg()[0], 2)
+        clock = "events of the device" if bench.device.startswith("cuda") else clock_of(bench.device)[0]
+        meta["clock"], meta["load"] = clock, round(os.getloadavg()[0], 2)
         if entry.workload.target:
             meta["target"] = entry.workload.target
-        if entry.workload.goal:
+        if entry.workload.goal and bench.dtype == "float32":
             meta["goal"] = entry.workload.goal.items_per_s(ceiling.bytes_per_s, ceiling.flops_per_s)
         if best is not None and best is not entry and best.samples is not None:
             times = ratio(best.samples, samples, bench.patience.confidence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from si_verify.bench.device_clock import COLD_RUNS, GRAPH_BELOW, SHORTEST, sampl
 from si_verify.bench.measure import Bench, measure_task
 from si_verify.bench.workload import Goal, Job, Workload
 from si_verify.gate import Verdict
+from si_verify.subject import Unavailable
 
 LAUNCH = 5e-6
 
@@ -104,7 +106,25 @@ def test_a_record_has_every_state_and_the_bound_of_memory_is_held_against_cold_r
     assert {len(c) for c in timing.columns.values()} == {12}
     assert set(timing.columns) == {"seconds", "seconds, cold", "seconds, graph"}
     assert timing.meta["clocks"] == "no NVML"
+    assert timing.meta["clock"] == "events of the device"
     assert timing.meta["goal"] == pytest.approx(0.85 * 1e12 / 20)
+
+
+@pytest.mark.parametrize("last", [1, 20, 200], ids=["while it is readied", "in a round", "never"])
+def test_one_workload_that_breaks_does_not_end_the_bench(monkeypatch, last):
+    device, left = Fake(hot=1e-3, cold=1e-3), [last]
+
+    def breaking():
+        left[0] -= 1
+        if left[0] < 0:
+            raise Unavailable("does not fit on the device: out of memory")
+        device.run()
+
+    result, rows = _measured(monkeypatch, device, Job(breaking, lambda answer: 0.0, items=1, unit="points"))
+    expected = Verdict.SKIPPED if last < 200 else Verdict.PASSED
+    assert (result.verdict, bool(rows)) == (expected, last == 200)
+    if last < 200:
+        assert "out of memory" in result.reason
 
 
 def test_tensor_cores_are_held_to_their_own_ceiling(monkeypatch):
@@ -184,6 +204,102 @@ def test_without_nvml_timing_goes_on_and_says_so(monkeypatch):
     assert read() == {}
     assert why.startswith("clocks are not known")
     assert device_state.reader("cpu")[1] == ""
+
+
+class _Torch:
+    """What torch.cuda is and does here: a stream and an allocator for it that a failed recording leaves behind."""
+
+    uint8 = None
+    device = staticmethod(lambda name: SimpleNamespace(index=0))
+    empty = staticmethod(lambda *size, **how: _Room())
+
+    def __init__(self):
+        self.cuda, self._C, self.Stream = self, self, lambda: _Stream("side")
+        self.now, self.mode, self.recording, self.drawing = _Stream("own"), 0, set(), True
+
+    def get_device_properties(self, device):
+        return SimpleNamespace(L2_cache_size=1)
+
+    def current_stream(self):
+        return self.now
+
+    @contextmanager
+    def stream(self, stream):
+        before, self.now = self.now, stream
+        try:
+            yield
+        finally:
+            self.now = before
+
+    def get_sync_debug_mode(self):
+        return self.mode
+
+    def set_sync_debug_mode(self, mode):
+        self.mode = mode
+
+    def item(self):
+        if self.mode == "error":
+            raise RuntimeError("called a synchronizing CUDA operation")
+
+    def synchronize(self):
+        if self.now.name == "capture":
+            self.now.spoiled = True
+            raise RuntimeError("operation not permitted when stream is capturing")
+
+    def graph_pool_handle(self):
+        return (0, 7)
+
+    def _cuda_endAllocateToPool(self, index, pool):
+        assert index == 0
+        self.recording.remove(pool)
+
+    def CUDAGraph(self):
+        return SimpleNamespace(replay=lambda: "replayed")
+
+    @contextmanager
+    def graph(self, graph, pool=(1, 0)):
+        assert not self.recording, "captures_underway.empty() INTERNAL ASSERT FAILED"  # by empty_cache
+        self.now, before, self.drawing = _Stream("capture"), self.now, False
+        self.recording.add(pool)
+        try:
+            yield
+        finally:
+            if self.now.spoiled:
+                raise RuntimeError("operation failed due to a previous error during capture")
+            self.recording.remove(pool)
+            self.now, self.drawing = before, True
+
+
+class _Stream(SimpleNamespace):
+    def __init__(self, name):
+        super().__init__(name=name, spoiled=False, wait_stream=lambda other: None)
+
+
+class _Room:
+    device = SimpleNamespace(index=0)
+
+    def __getitem__(self, part):
+        return SimpleNamespace(zero_=lambda: None)
+
+
+def test_a_recording_that_fails_spoils_neither_the_next_one_nor_what_draws_numbers(monkeypatch):
+    torch = _Torch()
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    device = device_clock.Cuda("cuda:0")
+    monkeypatch.setattr(device, "_here", nullcontext)
+    calls = []
+
+    def waits():
+        calls.append(torch.now.name)
+        torch.item()
+
+    with pytest.raises(RuntimeError, match="synchronizing"):
+        device.recorded(waits)
+    assert (set(calls), torch.mode, torch.now.name) == ({"side"}, 0, "own")  # no recording was begun
+    with pytest.raises(RuntimeError, match="previous error"):
+        device.recorded(torch.synchronize)
+    assert (torch.now.name, torch.recording, torch.drawing) == ("own", set(), True)
+    assert device.recorded(lambda: None)() == "replayed"
 
 
 def test_the_tests_device_has_what_the_real_one_has():
