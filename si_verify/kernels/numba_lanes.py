@@ -11,12 +11,12 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-import llvmlite.binding
 import numba
 import numpy as np
 from llvmlite import ir
 from numba import extending, types
-from numba.core import cgutils, config
+from numba.core import cgutils
+from numba.core.registry import cpu_target
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import lower_builtin, models, register_model
 
@@ -84,8 +84,9 @@ def joined(builder: Any, parts: list[Any]) -> Any:
 
 def permutes() -> bool:
     """Whether code is generated for a machine that picks the numbers of a whole register by a register of places."""
-    asked: str | None = vars(config)["CPU_FEATURES"]
-    return "+avx512f" in asked.split(",") if asked else bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
+    # As numba generates it, whatever it was told: NUMBA_CPU_NAME=generic has no features, and none may be used.
+    _, _, features = cpu_target.target_context.codegen().magic_tuple()
+    return "+avx512f" in features.split(",")
 
 
 def _pointer(context: Any, builder: Any, kind: Any, array: Any, index: Any, vector: Any) -> Any:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import mpmath
 import numpy as np
 import pytest
@@ -75,6 +79,18 @@ def test_both_forms_of_a_power_are_right_to_a_unit_and_exact_at_whole_numbers(dt
     _form(looked_up)(x, powers)
     assert np.abs(powers / np.exp2(x.astype(np.longdouble)) - 1).max() <= np.finfo(dtype).eps
     assert (powers[4096::256] == 2.0 ** near[::256]).all()
+
+
+def test_a_machine_that_numba_is_told_of_is_the_one_that_code_is_made_for():
+    """numba reads what it was told when it is imported: NUMBA_CPU_NAME=generic has no features at all."""
+    ask = "from si_verify.kernels.numba_lanes import permutes; print(permutes())"
+    for told, answer in (("generic", "False"), ("skylake-avx512", "True")):
+        features = {"NUMBA_CPU_FEATURES": "+avx2,+avx512f"} if told != "generic" else {}
+        told_so = (
+            {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")} | {"NUMBA_CPU_NAME": told} | features
+        )
+        done = subprocess.run([sys.executable, "-c", ask], env=told_so, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == answer
 
 
 @numba.njit
