@@ -82,7 +82,9 @@ def measure_task(task: str, workloads: Sequence[Workload], bench: Bench) -> list
             results.append(_result(workload, bench, Verdict.FAILED, _words(error)))
     right = [e for e in entries if e.error <= 1.0]
     if right:
-        _time(right, bench)
+        with _kept(*right):
+            ceilings(bench.device, bench.dtype)  # now, while what goes wrong with them can be said of someone
+        _time([e for e in right if e.broken is None], bench)
         for entry in right:
             with _kept(entry):
                 entry.error = max(entry.error, _worst_error(entry.job, bench.seed + 1))

@@ -127,6 +127,21 @@ def test_one_workload_that_breaks_does_not_end_the_bench(monkeypatch, last):
         assert "out of memory" in result.reason
 
 
+def test_ceilings_that_cannot_be_measured_are_the_reason_of_a_failure_and_not_the_end(monkeypatch):
+    device = Fake(hot=1e-3, cold=1e-3)
+    job = Job(device.run, lambda answer: 0.0, items=1, unit="points")
+    monkeypatch.setattr(measure, "ceilings", _no_ceilings)
+    (result,) = measure_task(
+        "task", [Workload("ours", "task", lambda *names: job)], Bench("cuda:0", "float32", Patience(0.0, 0.5), "quick")
+    )
+    assert (result.verdict, result.reason) == (Verdict.FAILED, "RuntimeError: NVRTC refused the source")
+    assert device.intervals == []
+
+
+def _no_ceilings(device, dtype):
+    raise RuntimeError("NVRTC refused the source")
+
+
 def test_tensor_cores_are_held_to_their_own_ceiling(monkeypatch):
     device = Fake(hot=1e-5, cold=1e-5)
     flops = 200e12 * (1e-5 + LAUNCH)  # above float32's ceiling, half of the tensor cores'
