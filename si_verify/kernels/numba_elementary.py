@@ -44,7 +44,8 @@ LOG2 = {
 MANTISSA = {64: 52, 32: 23}
 # Much below this the answer would be subnormal, which costs a hundred cycles an operation; callers stop here.
 LOWEST = {64: -1000.0, 32: -120.0}
-# Whole numbers that the constant by which x is rounded can be moved by and keep its last place.
+# Whole numbers that can be taken away in the rounding without loss; beyond 2^60 (2^30) the clamp at ``LOWEST`` below
+# them would be lost, and every share with it.
 EXACT = {64: 2.0**48, 32: 2.0**18}
 
 

@@ -82,13 +82,13 @@ def test_long_work_and_work_that_cannot_be_recorded_have_no_graph_and_say_why():
     assert why == "it cannot be recorded (RuntimeError: operation not permitted when stream is capturing)"
 
 
-def _measured(monkeypatch, device, job, goal=None, states=None):
+def _measured(monkeypatch, device, job, goal=None, states=None, dtype="float32"):
     monkeypatch.setattr(measure, "cuda_device", lambda name: device)
     monkeypatch.setattr(measure, "ceilings", lambda name, dtype: Ceilings(1e12, 60e12, 1e12, 400e12))
     readings = iter(states or [])
     monkeypatch.setattr(measure, "reader", lambda name: (lambda: next(readings, {}), "" if states else "no NVML"))
     workload = Workload("ours", "task", lambda name, dtype: job, device="cuda", goal=goal)
-    (result,) = measure_task("task", [workload], Bench("cuda:0", "float32", Patience(0.0, 0.5), "quick"))
+    (result,) = measure_task("task", [workload], Bench("cuda:0", dtype, Patience(0.0, 0.5), "quick"))
     return result, {m.name: m for m in result.measurements}
 
 
@@ -150,6 +150,14 @@ def test_tensor_cores_are_held_to_their_own_ceiling(monkeypatch):
         result, rows = _measured(monkeypatch, device, job)
         assert result.verdict is verdict
     assert rows["fraction of TF32 multiply-add"].value == pytest.approx(0.5)
+
+
+def test_a_goal_is_of_float32_alone(monkeypatch):
+    device = Fake(hot=1e-5, cold=1e-5)
+    job = Job(device.run, lambda answer: 0.0, items=1, unit="points")
+    for dtype in ("float32", "float64"):
+        result, _ = _measured(monkeypatch, device, job, goal=Goal(rate=1e9), dtype=dtype)
+        assert ("goal" in result.data[0].meta) == (dtype == "float32")
 
 
 def test_clocks_are_kept_by_round_and_a_lowered_one_is_said(monkeypatch):

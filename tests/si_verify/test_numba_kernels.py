@@ -110,14 +110,16 @@ def _shares(logits, count, tops, sums):
 def test_shares_keep_their_digits_wherever_the_logits_lie(dtype, count, place):
     """A whole number near the maximum is taken away in the rounding; beyond what that can hold, before it."""
     points = 2 * 64 // np.dtype(dtype).itemsize
-    spread_out = np.random.default_rng(count).uniform(-40, 0, (count, points))
+    # Far out numbers have no digits for a spread of forty: there it is a thousandth of the place.
+    size = max(40.0, 1e-3 * abs(place) if abs(place) >= 1e30 else 0.0)
+    spread_out = size * np.random.default_rng(count).uniform(-1, 0, (count, points))
     logits = (place + spread_out).astype(dtype)
     exact = logits.astype(np.longdouble)
     tops, sums, found = np.empty(points, dtype), np.empty(points, dtype), logits.reshape(-1).copy()
     _shares(found, count, tops, sums)
     assert (tops == np.rint(exact.max(0))).all()
     eps = np.finfo(dtype).eps
-    wanted = np.exp2(exact - tops)
+    wanted = np.exp2(np.maximum(exact - tops, elementary.LOWEST[8 * logits.itemsize]))
     assert np.abs(found.reshape(count, points) / wanted - 1).max() <= 2 * eps
     assert np.abs(sums / wanted.sum(0) - 1).max() <= (count + 1) * eps
 
